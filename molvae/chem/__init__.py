@@ -1,0 +1,1 @@
+"""Chemistry: the only place where RDKit is imported; no torch."""

@@ -1,0 +1,66 @@
+"""The errors a user can meet: one tree, one line each, with what to do.
+
+Every message reads ``<what> at <where>: got <value>; expected <range>. <what to do>``. The command line prints it after
+``error:`` and exits with status 2; from Python the same line is the exception's text.
+"""
+
+from __future__ import annotations
+
+
+class MolvaeError(Exception):
+    """Anything that molvae refuses on purpose.
+
+    Args:
+        what: the complaint, in a few words.
+        where: the file, key, line or argument it is about.
+        got: the value found there.
+        expected: the values that would have been right.
+        hint: what to do about it, a sentence.
+    """
+
+    def __init__(
+        self, what: str, *, where: object = None, got: object = None, expected: object = None, hint: str | None = None
+    ):
+        self.what, self.where, self.got, self.expected, self.hint = what, where, got, expected, hint
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        line = self.what if self.where is None else f"{self.what} at {self.where}"
+        details = []
+        if self.got is not None:
+            details.append(f"got {self.got}")
+        if self.expected is not None:
+            details.append(f"expected {self.expected}")
+        if details:
+            line += ": " + "; ".join(details)
+        if self.hint:
+            line = f"{line.rstrip('.')}. {self.hint}"
+        return line
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a worker process, fields and all."""
+        return _rebuild, (type(self), self.what, self.where, self.got, self.expected, self.hint)
+
+
+def _rebuild(kind: type[MolvaeError], what: str, where: object, got: object, expected: object, hint: str | None) -> object:
+    return kind(what, where=where, got=got, expected=expected, hint=hint)
+
+
+class InputError(MolvaeError):
+    """A file, a molecule or an argument that cannot be used as given."""
+
+
+class ConfigError(MolvaeError):
+    """A configuration that contradicts itself or names something that does not exist."""
+
+
+class ArtifactError(MolvaeError):
+    """A model, checkpoint or campaign on disk that is missing, damaged or of another version."""
+
+
+class OracleError(MolvaeError):
+    """A property that could not be computed."""
+
+
+class NumericalError(MolvaeError):
+    """A computation that left the finite numbers."""

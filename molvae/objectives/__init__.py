@@ -1,0 +1,1 @@
+"""Objectives: what is minimised, and how its gradient is taken."""

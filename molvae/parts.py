@@ -1,0 +1,111 @@
+"""Parts: objects on one axis of the design, built by name and able to say how they were built.
+
+A part keeps the arguments of its own constructor. The pair (kind, arguments) is what a configuration names, what a
+model folder stores and what it is rebuilt from; nothing else has to know what an axis is made of.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from molvae.errors import ConfigError
+
+
+class Part:
+    """An object that remembers its constructor's arguments; they must be plain data (JSON)."""
+
+    kind: ClassVar[str]
+    arguments: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Record the arguments, defaults included, before the constructor runs."""
+        self = super().__new__(cls)
+        bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(list(bound.arguments.items())[1:])
+        object.__setattr__(self, "arguments", arguments)
+        return self
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """``{"kind": ..., **arguments}``: enough to build an equal part."""
+        return {"kind": self.kind, **self.arguments}
+
+
+PartT = TypeVar("PartT", bound=Part)
+
+
+class Axis(Generic[PartT]):
+    """A table of the parts that can stand in one place of the design.
+
+    Args:
+        name: what a user calls the place, for messages ("posterior").
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self._classes: dict[str, type[PartT]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __getitem__(self, kind: str) -> type[PartT]:
+        if kind not in self._classes:
+            near = difflib.get_close_matches(str(kind), self._classes, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else None
+            raise ConfigError(
+                f"unknown {self.name}", where=f"{self.name}.kind", got=f"'{kind}'",
+                expected=f"one of {', '.join(sorted(self._classes))}", hint=hint,
+            )
+        return self._classes[kind]
+
+    def register(self, kind: str) -> Callable[[type[PartT]], type[PartT]]:
+        """A class decorator that enters the class in the table as ``kind``."""
+
+        def enter(cls: type[PartT]) -> type[PartT]:
+            cls.kind = kind
+            self._classes[kind] = cls
+            return cls
+
+        return enter
+
+    def parameters(self, kind: str) -> dict[str, inspect.Parameter]:
+        """The constructor parameters of a kind, by name."""
+        signature = inspect.signature(self[kind].__init__)
+        return {name: parameter for name, parameter in signature.parameters.items() if name != "self"}
+
+    def build(self, spec: Mapping[str, Any], **context: Any) -> PartT:
+        """A part from its specification.
+
+        Args:
+            spec: ``kind`` and arguments.
+            context: values known where the parts are put together (the vocabulary's size, say), passed on where the
+                class asks for them and the specification does not already have them.
+
+        Raises:
+            ConfigError: an unknown kind, an unknown argument (with the nearest match), a missing one.
+        """
+        arguments = dict(spec)
+        kind = arguments.pop("kind", None)
+        if kind is None:
+            raise ConfigError(f"no kind given for the {self.name}", where=f"{self.name}.kind",
+                              expected=f"one of {', '.join(sorted(self._classes))}")
+        known = self.parameters(kind)
+        for name in arguments:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                raise ConfigError(
+                    f"unknown key for {self.name} '{kind}'", where=f"{self.name}.{name}", got=f"'{name}'",
+                    expected=f"one of {', '.join(known) or 'none'}", hint=f"Did you mean '{near[0]}'?" if near else None,
+                )
+        for name, value in context.items():
+            if name in known:
+                arguments.setdefault(name, value)
+        missing = [n for n, p in known.items() if p.default is p.empty and n not in arguments and p.kind is not p.VAR_KEYWORD]
+        if missing:
+            raise ConfigError(f"{self.name} '{kind}' lacks an argument", where=f"{self.name}.{missing[0]}",
+                              expected=", ".join(missing))
+        return self[kind](**arguments)

@@ -1,0 +1,1 @@
+"""Pictures: molecules, curves and latent spaces."""
