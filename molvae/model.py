@@ -14,7 +14,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from molvae import artifacts
-from molvae.data.codecs import CODECS, Codec, Records
+from molvae.data.codecs import Codec, load_codec
 from molvae.distributions.noise import generator
 from molvae.errors import ArtifactError, InputError
 from molvae.vae import VAE
@@ -25,6 +25,8 @@ SAMPLE_STREAM = 2**62
 """Noise streams of sampling, apart from those of training steps, which count from 0."""
 
 Latents = NDArray[np.float32]
+Records = Any
+"""What a codec speaks: a list of SMILES, or an array of images."""
 
 
 class Model:
@@ -59,14 +61,18 @@ class Model:
         Raises:
             InputError: a record that the codec does not know, with the place in it.
         """
-        blocks = []
+        z = np.zeros((len(records), self.latent_size), np.float32)
+        # Neighbours in length share a block, so that little of it is filling.
+        order = np.argsort([np.size(record) if not isinstance(record, str) else len(record) for record in records], kind="stable")
+        noise: torch.Tensor | None = None
         for start in range(0, len(records), ENCODE_BLOCK):
-            batch = self.codec.encode(records[start : start + ENCODE_BLOCK]).to(self.vae.device)
-            q = self.vae.encode(batch)
-            noise = generator(seed, SAMPLE_STREAM + start)
-            z = q.transform(q.noise(len(batch), noise)) if sampled else q.mean
-            blocks.append(z.float().cpu().numpy())
-        return np.concatenate(blocks) if blocks else np.zeros((0, self.latent_size), np.float32)
+            rows = order[start : start + ENCODE_BLOCK]
+            q = self.vae.encode(self.codec.encode([records[row] for row in rows]).to(self.vae.device))
+            if sampled and noise is None:
+                noise = q.noise(len(records), generator(seed, SAMPLE_STREAM))
+            points = q.mean if noise is None else q.transform(noise[torch.from_numpy(rows)])
+            z[rows] = points.float().cpu().numpy()
+        return z
 
     @torch.inference_mode()
     def decode(self, z: NDArray[Any] | torch.Tensor) -> Records:
@@ -81,7 +87,7 @@ class Model:
                              expected=f"(records, {self.latent_size})")
         if not bool(torch.isfinite(points).all()):
             raise InputError("a latent point that is not finite", where="decode", expected="finite numbers")
-        units = self.vae.decode(points.to(self.vae.device), self.codec.max_length)
+        units = self.vae.decode(points.to(self.vae.device), self.codec.num_units)
         return self.codec.decode(units.cpu())
 
     def reconstruct(self, records: Records, *, sampled: bool = False, seed: int = 0) -> Records:
