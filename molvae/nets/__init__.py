@@ -1,5 +1,6 @@
 """Nets: records to features, latent points to scores."""
 
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
+from molvae.nets.gru import GRUDecoder, GRUEncoder
 
-__all__ = ["DECODERS", "ENCODERS", "Decoder", "Encoder"]
+__all__ = ["DECODERS", "ENCODERS", "Decoder", "Encoder", "GRUDecoder", "GRUEncoder"]
