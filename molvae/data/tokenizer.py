@@ -27,6 +27,9 @@ _CONTEXT = 60
 class Tokenizer(Part):
     """Cuts strings into tokens without losing a character."""
 
+    def __init__(self) -> None:
+        """Nothing to choose: the kind says it all."""
+
     @abstractmethod
     def tokenize(self, smiles: str) -> list[str]:
         """The tokens of one string; ``"".join(tokens) == smiles``.

@@ -28,7 +28,7 @@ class Vocabulary:
         tokens: ``<end>`` first, then every token once. `from_counts` and `of` put them in order.
 
     Raises:
-        ArtifactError: tokens that are no vocabulary (a duplicate, an empty one, no ``<end>`` in front).
+        ArtifactError: tokens that are no vocabulary (a duplicate, white space, no ``<end>`` in front).
     """
 
     def __init__(self, tokens: Iterable[str]):
@@ -111,8 +111,10 @@ class Vocabulary:
 def _validated(tokens: list[Any], where: str = "vocabulary") -> tuple[str, ...]:
     """The tokens as a tuple if they are a vocabulary."""
     for position, token in enumerate(tokens):
-        if not isinstance(token, str) or not token:
-            raise ArtifactError("not a token", where=f"{where}: token {position}", got=repr(token), expected="a string")
+        if not isinstance(token, str) or not token or not token.isprintable() or " " in token:
+            raise ArtifactError(
+                "not a token", where=f"{where}: token {position}", got=repr(token), expected="visible characters"
+            )
     if not tokens or tokens[0] != END_TOKEN:
         raise ArtifactError(
             "a vocabulary without its end token in front", where=where, got=repr(tokens[:1]), expected=repr(END_TOKEN)
