@@ -37,7 +37,10 @@ class Posterior(Part, nn.Module):
     """q(z | x): features to a distribution.
 
     Built with ``num_features``, ``latent_size`` and the ``support`` of the prior.
+    ``has_rsample`` says that samples carry a gradient.
     """
+
+    has_rsample: ClassVar[bool] = False
 
     def forward(self, features: Float[Tensor, "batch features"]) -> Reparameterised:
         """The posterior of every record."""

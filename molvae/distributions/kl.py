@@ -36,7 +36,7 @@ def _kl_to_cube(q: LocationScale, p: UniformCube) -> Tensor:
             hint="Use posterior 'tricube' (or another bounded kernel), or prior 'normal'.",
         )
     # Rounding may carry an interval that touches a face a little beyond it.
-    outside = q.loc.abs() + q.scale > 1 + 4 * torch.finfo(q.loc.dtype).eps
+    outside = q.loc.abs() + q.scale > 1 + 64 * torch.finfo(q.loc.dtype).eps
     return (math.log(2) + q.kernel.negative_entropy - q.log_scale).masked_fill(outside, math.inf)
 
 

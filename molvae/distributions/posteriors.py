@@ -58,6 +58,7 @@ class LocationScalePosterior(Posterior):
     """
 
     kernel: ClassVar[Kernel]
+    has_rsample: ClassVar[bool] = True
 
     def __init__(self, num_features: int, latent_size: int, support: Support = "real"):
         super().__init__()

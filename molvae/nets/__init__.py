@@ -2,5 +2,6 @@
 
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
 from molvae.nets.gru import GRUDecoder, GRUEncoder
+from molvae.nets.mlp import MLPDecoder, MLPEncoder
 
-__all__ = ["DECODERS", "ENCODERS", "Decoder", "Encoder", "GRUDecoder", "GRUEncoder"]
+__all__ = ["DECODERS", "ENCODERS", "Decoder", "Encoder", "GRUDecoder", "GRUEncoder", "MLPDecoder", "MLPEncoder"]

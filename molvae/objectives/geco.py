@@ -63,8 +63,8 @@ class GECO(Bound):
         kl = sum_dimensions(self.vae.kl(q))
         violations = [constraint.violation(reconstruction, batch) for constraint in self.constraints]
         average = self._average(violations)
-        multiplier = self.log_multiplier.exp()
         carried = torch.stack([v.carrier for v in violations])
+        multiplier = self.log_multiplier.exp().to(carried)
         constrained = carried + (average - carried).detach()
         value = (mean_over_records(kl, batch.place) + multiplier @ constrained) / multiplier.max().clamp(min=1.0)
         figures = self.figures(reconstruction, kl, batch)
