@@ -1,0 +1,35 @@
+"""The medicinal-chemistry filters of MOSES: does a molecule look like one that a chemist would buy?"""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from importlib import resources
+
+from rdkit import Chem
+
+from molvae.chem.screening import PatternSet
+
+_ALLOWED = frozenset(Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in ("C", "N", "S", "O", "F", "Cl", "Br", "H"))
+_RING_LIMIT = 8
+
+
+def passes_filters(mol: Chem.Mol) -> bool:
+    """Whether the molecule is uncharged, has only C, N, S, O, F, Cl, Br and H, rings under 8 atoms and no MCF or PAINS match.
+
+    The patterns are those that molsets 0.3.1 ships (`molvae/bundled/moses_filters.csv`).
+    """
+    if any(len(ring) >= _RING_LIMIT for ring in mol.GetRingInfo().AtomRings()):
+        return False
+    if any(atom.GetFormalCharge() != 0 or atom.GetAtomicNum() not in _ALLOWED for atom in mol.GetAtoms()):
+        return False
+    if _patterns().any_match(Chem.AddHs(mol)):
+        return False
+    flat = Chem.MolToSmiles(mol, isomericSmiles=False)
+    return bool(flat) and Chem.MolFromSmiles(flat) is not None
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> PatternSet:
+    text = (resources.files("molvae") / "bundled" / "moses_filters.csv").read_text("utf-8")
+    return PatternSet([row["smarts"] for row in csv.DictReader(text.splitlines())])
