@@ -36,7 +36,10 @@ class Place:
 class Batch(Protocol):
     """What every batch has, text or images."""
 
-    place: Place
+    @property
+    def place(self) -> Place:
+        """The shard's place in the whole batch."""
+        ...
 
     def __len__(self) -> int:
         """Records in this shard."""
