@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,12 @@ def read_idx(path: Path) -> Array:
             content = stream.read()
     except (OSError, EOFError) as error:
         raise ArtifactError("an image file that cannot be read", where=path, got=str(error)) from error
-    num_axes = content[3] if len(content) > 3 and content[:3] == b"\0\0\x08" else 0
-    shape = np.frombuffer(content, dtype=">u4", count=num_axes, offset=4) if len(content) >= 4 + 4 * num_axes else []
-    if not len(shape) or len(content) != 4 + 4 * num_axes + int(np.prod(shape, dtype=np.int64)):
+    num_axes = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
+    start = 4 + 4 * num_axes
+    shape = [int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4)]
+    if not num_axes or len(content) != start + math.prod(shape):
         raise ArtifactError("not an IDX file of bytes", where=path)
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * num_axes).reshape([int(n) for n in shape])
+    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
 def _load_idx(train: Path, test: Path) -> dict[str, Images]:
@@ -111,7 +113,7 @@ def _load_packed(path: Path) -> dict[str, Images]:
 
 
 def _load_omniglot(path: Path) -> dict[str, Images]:
-    """Omniglot: the label is the character; 1,345 of the training drawings, drawn with a fixed seed, are for validation."""
+    """Omniglot: the label is the character; 1,345 training drawings, chosen with a fixed seed, are for validation."""
     with np.load(path, allow_pickle=False) as arrays:
         train, test = (
             Images(_grey(arrays[split]), arrays[f"{split}_char"].astype(np.int64)) for split in ("train", "test")
