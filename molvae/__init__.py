@@ -1,1 +1,39 @@
-"""molvae: molecular generative design with a VAE whose latent points mean one molecule each."""
+"""molvae: molecular generative design with a VAE whose latent points mean one molecule each.
+
+The public names are loaded on first use, so that ``import molvae`` costs nothing: worker processes start fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, NumericalError, OracleError
+    from molvae.model import Model, load
+    from molvae.vae import VAE
+    from molvae.workflows import reconstruct, train
+
+_HOMES = {
+    "ArtifactError": "errors", "ConfigError": "errors", "InputError": "errors", "MolvaeError": "errors",
+    "NumericalError": "errors", "OracleError": "errors",
+    "Model": "model", "VAE": "vae", "load": "model",
+    "reconstruct": "workflows", "train": "workflows",
+}
+
+__all__ = [
+    "VAE", "ArtifactError", "ConfigError", "InputError", "Model", "MolvaeError", "NumericalError", "OracleError",
+    "load", "reconstruct", "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"molvae.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'molvae' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

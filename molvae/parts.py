@@ -15,7 +15,7 @@ from molvae.errors import ConfigError
 
 
 class Part:
-    """An object that remembers its constructor's arguments; they must be plain data (JSON)."""
+    """An object that remembers its constructor's named arguments; they must be plain data (JSON)."""
 
     kind: ClassVar[str]
     arguments: dict[str, Any]
@@ -25,14 +25,29 @@ class Part:
         self = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()
-        arguments = dict(list(bound.arguments.items())[1:])
+        arguments = {name: bound.arguments[name] for name in constructor_parameters(cls)}
         object.__setattr__(self, "arguments", arguments)
         return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copies take the state as it is: ``__new__`` alone cannot make a part, it wants the arguments."""
+        return object.__new__, (type(self),), self.__dict__
 
     @property
     def spec(self) -> dict[str, Any]:
         """``{"kind": ..., **arguments}``: enough to build an equal part."""
         return {"kind": self.kind, **self.arguments}
+
+
+def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """The named parameters of a class's constructor.
+
+    What ``*args`` and ``**kwargs`` would take is left out: a class without a constructor of its own inherits
+    ``nn.Module``'s, which has only these and accepts nothing in them.
+    """
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    return {name: parameter for name, parameter in list(parameters.items())[1:] if parameter.kind in named}
 
 
 PartT = TypeVar("PartT", bound=Part)
@@ -66,6 +81,9 @@ class Axis(Generic[PartT]):
         """A class decorator that enters the class in the table as ``kind``."""
 
         def enter(cls: type[PartT]) -> type[PartT]:
+            taken = self._classes.get(kind)
+            if taken is not None and taken.__qualname__ != cls.__qualname__:
+                raise ValueError(f"two classes for {self.name} '{kind}': {taken.__qualname__} and {cls.__qualname__}")
             cls.kind = kind
             self._classes[kind] = cls
             return cls
@@ -74,8 +92,7 @@ class Axis(Generic[PartT]):
 
     def parameters(self, kind: str) -> dict[str, inspect.Parameter]:
         """The constructor parameters of a kind, by name."""
-        signature = inspect.signature(self[kind].__init__)
-        return {name: parameter for name, parameter in signature.parameters.items() if name != "self"}
+        return constructor_parameters(self[kind])
 
     def build(self, spec: Mapping[str, Any], **context: Any) -> PartT:
         """A part from its specification.
@@ -99,12 +116,13 @@ class Axis(Generic[PartT]):
                 near = difflib.get_close_matches(name, known, n=1)
                 raise ConfigError(
                     f"unknown key for {self.name} '{kind}'", where=f"{self.name}.{name}", got=f"'{name}'",
-                    expected=f"one of {', '.join(known) or 'none'}", hint=f"Did you mean '{near[0]}'?" if near else None,
+                    expected=f"one of {', '.join(known)}" if known else "no keys",
+                    hint=f"Did you mean '{near[0]}'?" if near else None,
                 )
         for name, value in context.items():
             if name in known:
                 arguments.setdefault(name, value)
-        missing = [n for n, p in known.items() if p.default is p.empty and n not in arguments and p.kind is not p.VAR_KEYWORD]
+        missing = [n for n, p in known.items() if p.default is p.empty and n not in arguments]
         if missing:
             raise ConfigError(f"{self.name} '{kind}' lacks an argument", where=f"{self.name}.{missing[0]}",
                               expected=", ".join(missing))

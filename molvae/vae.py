@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution
 
-import molvae.distributions.kl  # noqa: F401  (registers the pairs)
 from molvae.data.batches import Batch
-from molvae.distributions.base import POSTERIORS, PRIORS, Posterior, Prior, Reparameterised
+from molvae.distributions import POSTERIORS, PRIORS, Posterior, Prior, Reparameterised
+from molvae.distributions.kl import divergence
 from molvae.errors import ConfigError
 from molvae.likelihoods import LIKELIHOODS, Likelihood
 from molvae.nets import DECODERS, ENCODERS, Decoder, Encoder
@@ -78,7 +78,7 @@ class VAE(nn.Module):
 
     def kl(self, q: Distribution) -> Float[Tensor, "batch latent"]:
         """KL(q ‖ p) in nats, per record and, where it factorises, per latent dimension."""
-        return kl_divergence(q, self.prior.distribution())
+        return divergence(q, self.prior.distribution())
 
     def decode(self, z: Float[Tensor, "batch latent"], max_length: int) -> Tensor:
         """The record that each latent point means, as the decoder's units."""

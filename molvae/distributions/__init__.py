@@ -1,5 +1,12 @@
 """Distributions over latent points: posteriors, priors and the divergences between them."""
 
+from molvae.distributions import kl, posteriors, priors  # noqa: F401  (they enter the tables and register the divergences)
 from molvae.distributions.base import POSTERIORS, PRIORS, Posterior, Prior, Reparameterised, Support
+from molvae.distributions.kl import check_kl
+from molvae.distributions.location_scale import LocationScale
+from molvae.distributions.noise import generator
 
-__all__ = ["POSTERIORS", "PRIORS", "Posterior", "Prior", "Reparameterised", "Support"]
+__all__ = [
+    "POSTERIORS", "PRIORS", "LocationScale", "Posterior", "Prior", "Reparameterised", "Support", "check_kl",
+    "generator",
+]

@@ -18,8 +18,8 @@ Support = Literal["real", "cube"]
 class Reparameterised(Distribution):
     """A distribution over latent points whose samples are a differentiable function of parameter-free noise.
 
-    Factorised members have ``batch_shape = (batch, latent)`` and an empty ``event_shape``, so that their KL divergence comes
-    per dimension.
+    Factorised members have ``batch_shape = (batch, latent)`` and an empty ``event_shape``, so that their KL divergence
+    comes per dimension.
     """
 
     has_rsample = True
@@ -34,7 +34,13 @@ class Reparameterised(Distribution):
 
 
 class Posterior(Part, nn.Module):
-    """q(z | x): features to a distribution. Built with ``num_features``, ``latent_size`` and the prior's ``support``."""
+    """q(z | x): features to a distribution.
+
+    Built with ``num_features``, ``latent_size`` and the ``support`` of the prior.
+    ``has_rsample`` says that samples carry a gradient.
+    """
+
+    has_rsample: ClassVar[bool] = False
 
     def forward(self, features: Float[Tensor, "batch features"]) -> Reparameterised:
         """The posterior of every record."""

@@ -1,5 +1,7 @@
 """Nets: records to features, latent points to scores."""
 
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
+from molvae.nets.gru import GRUDecoder, GRUEncoder
+from molvae.nets.mlp import MLPDecoder, MLPEncoder
 
-__all__ = ["DECODERS", "ENCODERS", "Decoder", "Encoder"]
+__all__ = ["DECODERS", "ENCODERS", "Decoder", "Encoder", "GRUDecoder", "GRUEncoder", "MLPDecoder", "MLPEncoder"]

@@ -1,0 +1,84 @@
+"""The `molvae` command: its verbs, and the one place that turns every error into one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+import click
+import typer
+
+from molvae.cli import data, describe, generate, training
+from molvae.errors import MolvaeError
+
+app = typer.Typer(
+    name="molvae",
+    help="Molecular generative design: train a model on a SMILES file, sample it, encode and decode molecules.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+training.register(app)
+generate.register(app)
+describe.register(app)
+app.add_typer(data.app, name="data")
+
+USER_ERROR, DEFECT, INTERRUPTED = 2, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status: 0, 2 for a user's error, 1 for a defect, 130 for interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    try:
+        status = app(args=arguments, prog_name="molvae", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help())
+        return 0
+    except click.ClickException as error:
+        return _refuse(_usage_line(error))
+    except MolvaeError as error:
+        return _refuse(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`molvae ... | head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _refuse(_os_line(error))
+    except Exception:
+        return _report_defect()
+    return status if isinstance(status, int) else 0
+
+
+def _refuse(line: str) -> int:
+    print(f"error: {line}", file=sys.stderr)
+    return USER_ERROR
+
+
+def _usage_line(error: click.ClickException) -> str:
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "molvae"
+    return f"{' '.join(error.format_message().split())} See `{command} --help`."
+
+
+def _os_line(error: OSError) -> str:
+    place = f" at {error.filename}" if error.filename else ""
+    return f"the system refused{place}: got {error.strerror or error}"
+
+
+def _report_defect() -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="molvae-", suffix=".traceback", delete=False, encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    kind, error, _ = sys.exc_info()
+    print(f"defect of molvae: {kind.__name__ if kind else 'error'}: {error}. The traceback is in {file.name}",
+          file=sys.stderr)
+    return DEFECT

@@ -1,0 +1,54 @@
+"""``molvae reconstruct``, ``encode`` and ``doctor``: what a model knows of molecules, and what this machine has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from molvae.cli.options import Data, ModelPath, Quiet, Seed, SmilesColumn, say
+
+
+def reconstruct(
+    model: ModelPath,
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the rates go (JSON).")] = Path("reconstruction.json"),
+    smiles_column: SmilesColumn = None,
+    limit: Annotated[int | None, typer.Option(help="Use this many molecules, drawn at random.", min=1, show_default=False)] = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Encode and decode molecules and say how many come back, for z = mean and for z ~ q."""
+    from molvae import workflows
+
+    workflows.reconstruct(model, data, output, smiles_column=smiles_column, limit=limit, seed=seed, quiet=quiet)
+
+
+def encode(
+    model: ModelPath,
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the points go (.parquet or .csv).")] = Path("latents.parquet"),
+    smiles_column: SmilesColumn = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Latent points of molecules: columns smiles, z0, z1, ... (the posterior mean: the seed changes nothing)."""
+    from molvae import workflows
+
+    workflows.encode(model, data, output, smiles_column=smiles_column, quiet=quiet)
+
+
+def doctor(seed: Seed = 0, quiet: Quiet = False) -> None:
+    """What this installation has: versions, processors, precision, caches, known data sets."""
+    from molvae import workflows
+
+    for line in workflows.doctor():
+        say(line, quiet)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command()(reconstruct)
+    app.command()(encode)
+    app.command()(doctor)

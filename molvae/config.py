@@ -1,0 +1,292 @@
+"""The configuration of a run: TOML, typed, with unknown keys refused by name.
+
+Layers, later ones winning: the preset, the user's file, ``--set key=value``, the command's own options. What a run really
+used is written to ``RUN/config.toml``, every value resolved; an absent key there means none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from molvae import schedules
+from molvae.errors import ConfigError
+from molvae.files import atomic_write
+
+Spec = dict[str, Any]
+ScheduleSpec = float | Spec
+PRESETS = ("demo", "small", "moses", "zinc", "synthetic", "digits")
+
+
+class Section(BaseModel):
+    """A table of the configuration: typed, and closed to keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+
+
+class DataConfig(Section):
+    """What is read and how it becomes batches.
+
+    ``codec`` is ``smiles`` or ``pixels``; ``max_length`` counts tokens, the end of the string not included; ``threshold``
+    makes pixels binary.
+    """
+
+    codec: Literal["smiles", "pixels"] = "smiles"
+    train: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    smiles_column: str | None = None
+    tokenizer: Literal["atom", "character"] = "atom"
+    max_length: int = Field(100, ge=1, le=10_000)
+    standardize: bool = False
+    threshold: float | None = 0.5
+    num_workers: int = Field(2, ge=0)
+
+
+class ModelConfig(Section):
+    """One choice on each axis: a kind with its arguments; sizes that the parts share are filled in."""
+
+    latent_size: int = Field(64, ge=1)
+    encoder: Spec
+    posterior: Spec
+    prior: Spec = Field(default_factory=lambda: {"kind": "normal"})
+    decoder: Spec
+    likelihood: Spec
+
+
+class PhaseConfig(Section):
+    """One entry of ``[[training.phase]]``: an objective, what it may change, for how long, how fast.
+
+    ``epochs`` and ``learning_rate`` default to those of ``[training]``; schedules count epochs from the phase's beginning and,
+    where they have no end, end with it.
+    """
+
+    name: str = "main"
+    objective: Spec
+    trainable: list[str] | None = None
+    epochs: int | None = Field(None, ge=1)
+    learning_rate: ScheduleSpec | None = None
+
+
+class TrainingConfig(Section):
+    """The loop.
+
+    ``best`` is the validation figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model
+    folder holds the last weights or the best: while beta rises, reconstruction falls, so the last are the default.
+    """
+
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(512, ge=1)
+    learning_rate: ScheduleSpec = 1e-3
+    weight_decay: float = Field(0.0, ge=0)
+    clip_value: float | None = Field(None, gt=0)
+    clip_norm: float | None = Field(None, gt=0)
+    validate_every: float = Field(1.0, gt=0)
+    validation_size: int = Field(2000, ge=1)
+    validity_samples: int = Field(1000, ge=0)
+    best: str = "valid/exact_mean"
+    keep: Literal["last", "best"] = "last"
+    patience: int | None = Field(None, ge=1)
+    log_every: int = Field(20, ge=1)
+    checkpoint_minutes: float = Field(10.0, gt=0)
+    devices: int = Field(1, ge=1)
+    accelerator: str = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed", "64-true"] = "auto"
+    threads: int | None = Field(None, ge=1)
+    phase: list[PhaseConfig] = Field(min_length=1)
+
+
+class RunConfig(Section):
+    """Everything a run depends on, besides the data themselves."""
+
+    seed: int = Field(0, ge=0)
+    preset: str | None = None
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig
+    training: TrainingConfig
+
+
+def load(
+    preset: str | None = None,
+    file: Path | None = None,
+    assignments: list[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> RunConfig:
+    """The configuration that the layers add up to, schedules and phase lengths resolved.
+
+    Args:
+        preset: name of a preset; ``small`` where neither it nor the file names one.
+        file: a TOML file of the user's.
+        assignments: ``key.path=value`` with values in TOML (bare words are strings).
+        options: further values by dotted key; None values are skipped.
+
+    Raises:
+        ConfigError: an unknown preset or key (with the nearest match), a value out of range, bad TOML.
+    """
+    written = {} if file is None else read_toml(file)
+    name = preset or written.get("preset") or "small"
+    merged = merge(read_preset(name), written)
+    merged["preset"] = name
+    for assignment in assignments or []:
+        key, value = parse_assignment(assignment)
+        assign(merged, key, value)
+    for key, value in (options or {}).items():
+        if value is not None:
+            assign(merged, key, value)
+    return resolve(validate(RunConfig, merged))
+
+
+def read_preset(name: str) -> Spec:
+    """The table of a preset that ships with the package."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        raise ConfigError("unknown preset", where="--preset", got=f"'{name}'", expected=f"one of {', '.join(PRESETS)}",
+                          hint=f"Did you mean '{near[0]}'?" if near else None)
+    text = resources.files("molvae").joinpath(f"bundled/presets/{name}.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def read_toml(path: Path) -> Spec:
+    """A TOML file as a table."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("no configuration file", where=path, hint="Check the path.") from error
+    except OSError as error:
+        raise ConfigError("a configuration that cannot be read", where=path, got=error.strerror) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("a configuration that is not TOML", where=path, got=str(error)) from error
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Spec:
+    """Two tables as one, key by key; a table of another ``kind`` replaces the whole table below it."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        same_kind = isinstance(below, Mapping) and isinstance(value, Mapping) and (
+            "kind" not in value or value["kind"] == below.get("kind")
+        )
+        merged[key] = merge(below, value) if same_kind else value  # type: ignore[arg-type]
+    return merged
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``training.epochs=3`` as a key and a value; a value that is not TOML is taken as a string."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError("an assignment without '='", where="--set", got=f"'{text}'", expected="key.path=value",
+                          hint="For example: --set training.epochs=3.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def assign(table: Spec, dotted: str, value: Any) -> None:
+    """Set one value by its dotted key; numbers in the key count the entries of a list from 0."""
+    *path, last = dotted.split(".")
+    place: Any = table
+    for name in path:
+        if isinstance(place, list):
+            place = place[_position(name, place, dotted)]
+        else:
+            place = place.setdefault(name, {})
+        if not isinstance(place, dict | list):
+            raise ConfigError("a key below a value", where=f"--set {dotted}", got=f"'{name}' is not a table")
+    if isinstance(place, list):
+        place[_position(last, place, dotted)] = value
+    elif isinstance(place.get(last), dict) and isinstance(value, dict):
+        place[last] = merge(place[last], value)
+    else:
+        place[last] = value
+
+
+def _position(name: str, place: list[Any], dotted: str) -> int:
+    if not name.isdigit() or int(name) >= len(place):
+        raise ConfigError("no such entry of a list", where=f"--set {dotted}", got=f"'{name}'",
+                          expected=f"a number from 0 to {len(place) - 1}")
+    return int(name)
+
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
+    """A typed section from a table; pydantic's complaint as one line with the nearest key."""
+    try:
+        return section.model_validate(dict(table))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(first["loc"][-1]), sorted(_known_keys(section)), n=1)
+            raise ConfigError("unknown key in the configuration", where=where, got=f"'{first['loc'][-1]}'",
+                              hint=f"Did you mean '{near[0]}'?" if near else None) from error
+        raise ConfigError("a value that does not fit", where=where, got=repr(first.get("input")),
+                          expected=first["msg"]) from error
+
+
+def _known_keys(section: type[Section]) -> set[str]:
+    keys: set[str] = set()
+    for name, field in section.model_fields.items():
+        keys.add(name)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Section):
+                keys |= _known_keys(part)
+    return keys
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """The same configuration with nothing left to infer: phase lengths, learning rates, ends of schedules."""
+    training = config.training
+    for phase in training.phase:
+        phase.epochs = phase.epochs or training.epochs
+        rate = training.learning_rate if phase.learning_rate is None else phase.learning_rate
+        phase.learning_rate = _closed(rate, phase.epochs)
+        phase.objective = {key: _closed(value, phase.epochs) for key, value in phase.objective.items()}
+    return config
+
+
+def _closed(value: Any, epochs: float) -> Any:
+    """A schedule with its end filled in; anything else as it is."""
+    if isinstance(value, Mapping) and value.get("kind") in schedules.KINDS:
+        return schedules.describe(schedules.resolve(value, epochs))
+    return value
+
+
+def with_floor(config: RunConfig, floor: float) -> RunConfig:
+    """The configuration with GECO in place of the bounds: a floor on exact reconstruction instead of β."""
+    config = config.model_copy(deep=True)
+    for phase in config.training.phase:
+        if phase.objective.get("kind") in ("elbo", "geco"):
+            objective: Spec = {"kind": "geco", "constraints": [{"kind": "exact_reconstruction", "floor": floor}]}
+            if "tau" in phase.objective:
+                objective["tau"] = phase.objective["tau"]
+            phase.objective = objective
+    return config
+
+
+def to_toml(config: Section) -> str:
+    """The configuration as TOML, keys without a value left out."""
+    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
+
+
+def save(config: RunConfig, path: Path) -> None:
+    """Write the configuration, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(to_toml(config).encode())
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list):
+        return [_without_none(entry) for entry in value]
+    return value

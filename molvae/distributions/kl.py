@@ -1,0 +1,76 @@
+"""KL divergences in nats, per latent dimension; importing this module registers them.
+
+With a = E[e²] / 2 and c = E[log k(e)] of the kernel (Polykovskiy and Vetrov 2020, section 3.3):
+
+    KL(q ‖ N(0, 1))    = m²/2 + a s² - log s + log(2π)/2 + c
+    KL(q ‖ U[-1, 1])   = -log s + log 2 + c    if [m - s, m + s] is inside [-1, 1], else infinite
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+from torch.distributions.kl import register_kl
+
+from molvae.distributions.base import Posterior, Prior
+from molvae.distributions.location_scale import LocationScale
+from molvae.distributions.priors import StandardNormal, UniformCube
+from molvae.errors import ConfigError
+
+
+@register_kl(LocationScale, StandardNormal)  # type: ignore[no-untyped-call, untyped-decorator]
+def _kl_to_normal(q: LocationScale, p: StandardNormal) -> Tensor:
+    quadratic = 0.5 * q.loc.square() + q.kernel.half_second_moment * (2 * q.log_scale).exp()
+    return quadratic - q.log_scale + (0.5 * math.log(2 * math.pi) + q.kernel.negative_entropy)
+
+
+@register_kl(LocationScale, UniformCube)  # type: ignore[no-untyped-call, untyped-decorator]
+def _kl_to_cube(q: LocationScale, p: UniformCube) -> Tensor:
+    if not q.kernel.bounded:
+        raise ConfigError(
+            "an infinite KL divergence", where="posterior, prior", got=f"'{q.kernel.name}' against the uniform cube",
+            expected="a posterior of bounded support",
+            hint="Use posterior 'tricube' (or another bounded kernel), or prior 'normal'.",
+        )
+    # Rounding may carry an interval that touches a face a little beyond it.
+    outside = q.loc.abs() + q.scale > 1 + 64 * torch.finfo(q.loc.dtype).eps
+    return (math.log(2) + q.kernel.negative_entropy - q.log_scale).masked_fill(outside, math.inf)
+
+
+def divergence(q: Distribution, p: Distribution) -> Tensor:
+    """KL(q ‖ p) in nats, in the batch shape of q.
+
+    Raises:
+        ConfigError: no closed form is registered for the pair, or the divergence is infinite by its nature.
+    """
+    try:
+        return kl_divergence(q, p)
+    except NotImplementedError as error:
+        raise ConfigError(
+            "no closed form for a KL divergence", where="posterior, prior",
+            got=f"{type(q).__name__} against {type(p).__name__}",
+            expected="a pair that molvae.distributions.kl registers",
+            hint="Choose another pair, register one (torch.distributions.kl), or use a Monte-Carlo objective.",
+        ) from error
+
+
+def check_kl(posterior: Posterior, prior: Prior) -> None:
+    """Refuse, before training starts, a posterior and a prior without a finite closed-form KL divergence between them.
+
+    Raises:
+        ConfigError: the pair is not registered, is infinite by its nature, or one part was built for another support.
+    """
+    weight = next(posterior.parameters())
+    features = torch.zeros(1, posterior.arguments["num_features"], device=weight.device, dtype=weight.dtype)
+    with torch.no_grad():
+        q = posterior(features)
+        kl = divergence(q, prior.distribution())
+    if not torch.isfinite(kl).all():
+        raise ConfigError(
+            "an infinite KL divergence", where="posterior, prior",
+            got=f"a '{posterior.kind}' posterior that leaves the support of the '{prior.kind}' prior",
+            expected=f"a posterior built with support = '{prior.support}'",
+        )

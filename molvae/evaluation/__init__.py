@@ -1,0 +1,1 @@
+"""Evaluation: what a generated set is worth, and what a latent space is worth."""

@@ -1,0 +1,104 @@
+"""What a model does with held-out records: reconstruction, divergence from the prior, dimensions in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from molvae.data.batches import Batch
+from molvae.distributions.noise import generator
+from molvae.objectives.elbo import sum_dimensions
+from molvae.schedules import Step
+from molvae.vae import VAE
+
+ACTIVE_VARIANCE = 0.01
+"""A latent dimension is active if the variance over data of its posterior mean is above this (Burda et al. 2016, section 5.2)."""
+
+
+@dataclass
+class _Sums:
+    """Running totals over batches."""
+
+    records: int = 0
+    units: int = 0
+    exact_mean: int = 0
+    exact_sampled: int = 0
+    correct_mean: int = 0
+    kl: float = 0.0
+
+
+@torch.inference_mode()
+def latent_figures(vae: VAE, batches: Iterable[Batch], seed: int = 0) -> dict[str, float]:
+    """Reconstruction under teacher forcing and the use of the latent space, in float32.
+
+    Under teacher forcing a record is exact if and only if greedy decoding reproduces it, since each unit is scored behind a
+    correct prefix.
+
+    Args:
+        vae: the model, on any device.
+        batches: the data.
+        seed: of the noise of z ~ q.
+
+    Returns:
+        ``exact_mean`` and ``exact_sampled`` (share of records, z = mean and z ~ q), ``unit_accuracy_mean``, ``kl_nats`` (a
+        record), ``active_units``.
+    """
+    training = vae.training
+    vae.eval()
+    sums, means = _Sums(), []
+    for index, batch in enumerate(batches):
+        batch = batch.to(vae.device)
+        q = vae.encode(batch)
+        noise = q.noise(len(batch), generator(seed, index))
+        at_mean, at_sample = _match(vae, q.mean, batch), _match(vae, q.transform(noise), batch)
+        means.append(q.mean)
+        sums.records += len(batch)
+        sums.units += int(at_mean.num_units.sum())
+        sums.exact_mean += int(at_mean.exact.sum())
+        sums.exact_sampled += int(at_sample.exact.sum())
+        sums.correct_mean += int(at_mean.num_correct.sum())
+        sums.kl += float(sum_dimensions(vae.kl(q)).sum())
+    vae.train(training)
+    variance = torch.cat(means).var(0, correction=0)
+    return {
+        "exact_mean": sums.exact_mean / sums.records,
+        "exact_sampled": sums.exact_sampled / sums.records,
+        "unit_accuracy_mean": sums.correct_mean / sums.units,
+        "kl_nats": sums.kl / sums.records,
+        "active_units": float((variance > ACTIVE_VARIANCE).sum()),
+    }
+
+
+def _match(vae: VAE, z: Tensor, batch: Batch):  # type: ignore[no-untyped-def]
+    # Any temperature will do: only the arg max is read.
+    return vae.likelihood(vae.decoder(z, batch), batch, 0.5)
+
+
+class LatentMonitor:
+    """Validation figures of the latent space, with a warning when the posterior collapses.
+
+    Args:
+        vae: the model in training.
+        batches: makes the validation batches anew at every call.
+        warn: where warnings go.
+        prefix: put before the figures' names.
+    """
+
+    def __init__(
+        self, vae: VAE, batches: Callable[[], Iterable[Batch]], warn: Callable[[str], None], prefix: str = "valid/"
+    ):
+        self.vae, self.batches, self.warn, self.prefix = vae, batches, warn, prefix
+
+    def __call__(self, step: Step) -> dict[str, float]:
+        """The figures at a point of training."""
+        figures = latent_figures(self.vae, self.batches(), seed=step.seed)
+        share = figures["active_units"] / self.vae.latent_size
+        if share < 0.05 or figures["kl_nats"] < 0.1:
+            self.warn(
+                f"posterior collapse: {figures['active_units']:.0f} of {self.vae.latent_size} latent dimensions are in use and "
+                f"KL is {figures['kl_nats']:.2f} nats; lower beta, or hold a floor with --reconstruction"
+            )
+        return {self.prefix + name: value for name, value in figures.items()}

@@ -1,0 +1,170 @@
+"""A Model is a codec with a VAE: records in, latent points out, and back. It is what is trained, saved, loaded and given away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from molvae import artifacts
+from molvae.data.codecs import Codec
+from molvae.data.codecs import load as load_codec
+from molvae.distributions.noise import generator
+from molvae.errors import ArtifactError, InputError
+from molvae.vae import VAE
+
+FORMAT = 1
+ENCODE_BLOCK = 256
+SAMPLE_STREAM = 2**62
+"""Noise streams of sampling, apart from those of training steps, which count from 0."""
+
+Latents = NDArray[np.float32]
+Records = Any
+"""What a codec speaks: a list of SMILES, or an array of images."""
+
+
+class Model:
+    """A trained (or fresh) VAE with the codec that speaks its data's language.
+
+    Args:
+        codec: records to batches and back; owns the vocabulary and the canonical form.
+        vae: the tensors' side.
+        about: provenance, plain data: stored in the model folder and shown in its card.
+    """
+
+    def __init__(self, codec: Codec, vae: VAE, about: dict[str, Any] | None = None):
+        self.codec, self.vae, self.about = codec, vae.eval(), about or {}
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions of a latent point."""
+        return self.vae.latent_size
+
+    @torch.inference_mode()
+    def encode(self, records: Records, *, sampled: bool = False, seed: int = 0) -> Latents:
+        """Latent points of records.
+
+        Args:
+            records: a list of SMILES, or images as an array.
+            sampled: z ~ q(z | x) instead of the mean.
+            seed: of that sample.
+
+        Returns:
+            (records, latent), float32.
+
+        Raises:
+            InputError: a record that the codec does not know, with the place in it.
+        """
+        z = np.zeros((len(records), self.latent_size), np.float32)
+        # Neighbours in length share a block, so that little of it is filling.
+        order = np.argsort([np.size(record) if not isinstance(record, str) else len(record) for record in records], kind="stable")
+        noise: torch.Tensor | None = None
+        for start in range(0, len(records), ENCODE_BLOCK):
+            rows = order[start : start + ENCODE_BLOCK]
+            q = self.vae.encode(self.codec.encode([records[row] for row in rows]).to(self.vae.device))
+            if sampled and noise is None:
+                noise = q.noise(len(records), generator(seed, SAMPLE_STREAM))
+            points = q.mean if noise is None else q.transform(noise[torch.from_numpy(rows)])
+            z[rows] = points.float().cpu().numpy()
+        return z
+
+    @torch.inference_mode()
+    def decode(self, z: NDArray[Any] | torch.Tensor) -> Records:
+        """The record that each latent point means: greedy, in float32, the same whatever the batch.
+
+        Args:
+            z: (records, latent), finite.
+        """
+        points = torch.as_tensor(z, dtype=torch.float32)
+        if points.ndim != 2 or points.shape[1] != self.latent_size:
+            raise InputError("latent points of the wrong shape", where="decode", got=tuple(points.shape),
+                             expected=f"(records, {self.latent_size})")
+        if not bool(torch.isfinite(points).all()):
+            raise InputError("a latent point that is not finite", where="decode", expected="finite numbers")
+        units = self.vae.decode(points.to(self.vae.device), self.codec.num_units)
+        return self.codec.decode(units.cpu())
+
+    def reconstruct(self, records: Records, *, sampled: bool = False, seed: int = 0) -> Records:
+        """Records encoded and decoded again."""
+        return self.decode(self.encode(records, sampled=sampled, seed=seed))
+
+    def sample(self, num_records: int, *, seed: int = 0) -> Records:
+        """Records decoded from the prior; invalid ones are not hidden.
+
+        Args:
+            num_records: how many.
+            seed: the same seed gives the same records.
+        """
+        return self.decode(self.sample_prior(num_records, seed=seed))
+
+    def sample_prior(self, num_records: int, *, seed: int = 0) -> Latents:
+        """Latent points from the prior, (records, latent)."""
+        z = self.vae.prior.sample(num_records, generator(seed, SAMPLE_STREAM))
+        return z.numpy().astype(np.float32)
+
+    def interpolate(self, first: Any, last: Any, num_points: int = 9) -> tuple[Records, Latents]:
+        """Records along the straight line between two records' means, both ends included.
+
+        Returns:
+            the decoded records and their latent points, (num_points, latent).
+        """
+        if num_points < 2:
+            raise InputError("too few points for a line", where="interpolate", got=num_points, expected="2 or more")
+        ends = self.encode([first, last])
+        weights = np.linspace(0.0, 1.0, num_points, dtype=np.float32)[:, None]
+        z = (1.0 - weights) * ends[0] + weights * ends[1]
+        return self.decode(z), z
+
+    def save(self, folder: Path | str, *, card: str = "") -> None:
+        """Write the model folder: config.json, weights.safetensors, what the codec owns, MODEL_CARD.md, and a manifest.
+
+        The folder appears whole or not at all.
+        """
+        config = {"format": FORMAT, "codec": self.codec.spec, "vae": self.vae.spec, "about": self.about}
+        with artifacts.writing(Path(folder)) as writer:
+            writer.json("config.json", config)
+            writer.tensors("weights.safetensors", self.vae.state_dict())
+            writer.text("MODEL_CARD.md", card)
+            for name, text in self.codec.files().items():
+                writer.text(name, text)
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str | torch.device = "cpu") -> Model:
+        """A model from its folder, every byte checked against the manifest before a tensor is used.
+
+        Raises:
+            ArtifactError: no such folder, a damaged file (named), a format of another version.
+        """
+        stored = artifacts.Folder(Path(folder))
+        config = stored.json("config.json")
+        if config.get("format") != FORMAT:
+            raise ArtifactError("a model of another format", where=Path(folder) / "config.json", got=config.get("format"),
+                                expected=FORMAT, hint="Update molvae, or train the model again.")
+        vae = VAE.from_spec(config["vae"])
+        vae.load_state_dict(stored.tensors("weights.safetensors"))
+        return cls(load_codec(Path(folder), config["codec"]), vae.to(device), config["about"])
+
+
+def find(path: Path | str) -> Path:
+    """The model folder behind a run folder or a model folder.
+
+    Raises:
+        InputError: neither.
+    """
+    path = Path(path)
+    for candidate in (path, path / "model"):
+        if (candidate / "config.json").is_file():
+            return candidate
+    if not path.exists():
+        raise InputError("no such model", where=path, expected="a run folder or a model folder",
+                         hint="`molvae train DATA --out RUN` makes one.")
+    raise InputError("a folder without a model", where=path, expected="model/config.json in it",
+                     hint="If training was interrupted, go on with `molvae train ... --resume`.")
+
+
+def load(path: Path | str, device: str | torch.device = "cpu") -> Model:
+    """The model of a run folder or a model folder."""
+    return Model.load(find(path), device)

@@ -1,0 +1,139 @@
+"""GRU encoder and decoder of strings (Polykovskiy and Vetrov, AISTATS 2020, supplement B).
+
+Everything inside is time-major, (length, batch, ...), so that a time step is contiguous; batches are padded, never
+packed. Filling stands behind a string's end, where a causal net cannot see it, and every state that is used is read at
+the string's own end: what comes out does not depend on how long the other strings are.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from molvae.data.batches import END, Batch, TokenBatch
+from molvae.errors import InputError
+from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
+
+
+@ENCODERS.register("gru")
+class GRUEncoder(Encoder):
+    """Strings to the last state of every layer of a GRU.
+
+    Args:
+        vocabulary_size: token ids run from 0 to this, exclusive.
+        embedding_size: numbers that stand for a token.
+        hidden_size: size of the state of each layer and direction.
+        num_layers: GRU layers, each reading the states of the one below.
+        bidirectional: also read every string backwards, from its own end; a layer then reads both directions below.
+    """
+
+    def __init__(
+        self, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int = 1,
+        bidirectional: bool = False,
+    ):
+        super().__init__()
+        self.bidirectional = bidirectional
+        num_directions = 2 if bidirectional else 1
+        self.num_features = hidden_size * num_layers * num_directions
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        sizes = [embedding_size] + [hidden_size * num_directions] * (num_layers - 1)
+        self.forwards = nn.ModuleList(nn.GRU(size, hidden_size) for size in sizes)
+        self.backwards = nn.ModuleList(nn.GRU(size, hidden_size) for size in sizes if bidirectional)
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch features"]:
+        """The state of every layer (and direction) at the end of each string."""
+        strings = text(batch)
+        states = self.embedding(strings.tokens.T)
+        features = []
+        for layer in range(len(self.forwards)):
+            outputs = [self.forwards[layer](states)[0]]
+            if self.bidirectional:
+                turned = reverse(states, strings.lengths)
+                outputs.append(reverse(self.backwards[layer](turned)[0], strings.lengths))
+                features += [at(outputs[0], strings.lengths - 1), outputs[1][0]]
+            else:
+                features += [at(outputs[0], strings.lengths - 1)]
+            states = torch.cat(outputs, dim=-1)
+        return torch.cat(features, dim=-1)
+
+
+@DECODERS.register("gru")
+class GRUDecoder(Decoder):
+    """Latent points to scores of the next token, by a GRU that reads the tokens before.
+
+    Args:
+        vocabulary_size: tokens that can be said; id 0 ends a string.
+        latent_size: dimensions of a latent point.
+        embedding_size: numbers that stand for a token read.
+        hidden_size: size of the state of each layer.
+        num_layers: GRU layers.
+        z_to_every_step: let the first layer read z at every step, not only through the initial states.
+    """
+
+    def __init__(
+        self, vocabulary_size: int, latent_size: int, embedding_size: int, hidden_size: int, num_layers: int = 1,
+        z_to_every_step: bool = False,
+    ):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        self.initial = nn.Linear(latent_size, hidden_size * num_layers)
+        self.z_to_every_step = z_to_every_step
+        sizes = [embedding_size + latent_size * z_to_every_step] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(nn.GRU(size, hidden_size) for size in sizes)
+        self.head = nn.Linear(hidden_size, vocabulary_size)
+
+    def forward(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch length vocab"]:
+        """Scores of every token of the batch, given z and the tokens before it."""
+        strings = text(batch)
+        states = self.embedding(strings.previous.T)
+        if self.z_to_every_step:
+            states = torch.cat([states, z.expand(len(states), *z.shape)], dim=-1)
+        for layer, initial in zip(self.layers, self.initial(z).chunk(len(self.layers), dim=-1), strict=True):
+            states = layer(states, initial[None].contiguous())[0]
+        scores: Tensor = self.head(states)
+        return scores.transpose(0, 1)  # (batch, length, vocab)
+
+    @torch.no_grad()
+    def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Int[Tensor, "batch length"]:
+        """The string of each latent point, the likeliest token at every step, ``END`` behind its end.
+
+        A string that has no end within ``max_length`` tokens fills its row.
+        """
+        said = torch.full((len(z), max_length), END, device=z.device)
+        token, ended = said.new_full((len(z),), END), torch.zeros(len(z), dtype=torch.bool, device=z.device)
+        states = [state[None].contiguous() for state in self.initial(z).chunk(len(self.layers), dim=-1)]
+        for step in range(max_length):
+            below = self.embedding(token)[None]
+            if self.z_to_every_step:
+                below = torch.cat([below, z[None]], dim=-1)
+            for index, layer in enumerate(self.layers):
+                below, states[index] = layer(below, states[index])
+            token = self.head(below[0]).argmax(dim=-1).masked_fill(ended, END)
+            ended = ended | (token == END)
+            said[:, step] = token
+            if bool(ended.all()):
+                break
+        return said
+
+
+def text(batch: Batch) -> TokenBatch:
+    """The batch, which must be one of strings."""
+    if not isinstance(batch, TokenBatch):
+        raise InputError("a net for strings given another batch", where="batch", got=type(batch).__name__,
+                         expected="TokenBatch")
+    return batch
+
+
+def at(states: Float[Tensor, "length batch size"], position: Int[Tensor, " batch"]) -> Float[Tensor, "batch size"]:
+    """Each string's state at its own position."""
+    return states[position, torch.arange(states.shape[1], device=states.device)]
+
+
+def reverse(
+    states: Float[Tensor, "length batch size"], lengths: Int[Tensor, " batch"]
+) -> Float[Tensor, "length batch size"]:
+    """Each string turned around within its own length; the filling stays behind it."""
+    steps = torch.arange(len(states), device=states.device)[:, None]
+    source = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (length, batch)
+    return states[source, torch.arange(states.shape[1], device=states.device)]

@@ -1,0 +1,106 @@
+"""Curves, images and latent spaces as pictures (PNG)."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+CURVES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("loss", ("loss",)),
+    ("reconstruction (nats)", ("reconstruction_nats",)),
+    ("KL (nats)", ("kl_nats", "valid/kl_nats")),
+    ("exact reconstruction", ("exact_sampled", "valid/exact_sampled", "valid/exact_mean")),
+    ("validity of prior samples", ("valid/prior_validity",)),
+    ("active latent dimensions", ("valid/active_units",)),
+)
+"""The panels of a training picture: a title and the figures of metrics.jsonl drawn in it."""
+
+
+def _png(figure: Figure) -> bytes:
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return buffer.getvalue()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+
+
+def draw_training(metrics: Sequence[Mapping[str, Any]]) -> bytes:
+    """Training curves over steps: loss, its terms, and the validation figures."""
+    panels = [(title, names) for title, names in CURVES if any(name in line for line in metrics for name in names)]
+    columns = min(3, len(panels)) or 1
+    rows = -(-len(panels) // columns) or 1
+    figure = Figure(figsize=(4.6 * columns, 3.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, (title, names) in zip(axes, panels, strict=False):
+        _draw_curves(axis, metrics, names)
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("step")
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    return _png(figure)
+
+
+def _draw_curves(axis: Axes, metrics: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    for name in names:
+        points = [(line["step"], line[name]) for line in metrics if line.get(name) is not None]
+        if points:
+            steps, values = zip(*points, strict=True)
+            axis.plot(steps, values, marker="o" if name.startswith("valid/") else None, markersize=3, label=name)
+    if all(v > 0 for line in metrics for n in names if (v := line.get(n)) is not None) and names[0] in (
+        "loss", "reconstruction_nats"
+    ):
+        axis.set_yscale("log")
+    axis.legend(fontsize=7)
+    axis.grid(alpha=0.3)
+
+
+def draw_images(rows: Sequence[NDArray[Any]], labels: Sequence[str], shape: tuple[int, int]) -> bytes:
+    """Rows of small images, one label a row (data above their reconstructions, say).
+
+    Args:
+        rows: arrays (images, pixels) in [0, 1], of equal length.
+        labels: one a row.
+        shape: height and width of an image.
+    """
+    columns = len(rows[0])
+    figure = Figure(figsize=(0.6 * columns + 1.4, 0.75 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (images, label) in enumerate(zip(rows, labels, strict=True)):
+        for axis, image in zip(axes[line], images, strict=True):
+            axis.imshow(np.asarray(image).reshape(shape), cmap="gray_r", vmin=0, vmax=1)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        axes[line][0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    return _png(figure)
+
+
+def draw_latent_map(z: NDArray[Any], labels: NDArray[Any], title: str) -> bytes:
+    """A 2-D latent space, a colour for each label.
+
+    Args:
+        z: (records, 2).
+        labels: one a record, few values.
+    """
+    figure = Figure(figsize=(5.6, 5.0), layout="constrained")
+    axis = figure.subplots()
+    for number, label in enumerate(np.unique(labels)):
+        members = z[labels == label]
+        axis.scatter(members[:, 0], members[:, 1], s=9, color=f"C{number % 10}", label=str(label), alpha=0.8)
+    axis.legend(fontsize=8, ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axis.set_xlabel("z0")
+    axis.set_ylabel("z1")
+    axis.set_title(title, fontsize=10)
+    return _png(figure)
