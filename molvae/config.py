@@ -71,14 +71,18 @@ class PhaseConfig(Section):
     name: str = "main"
     objective: Spec
     trainable: list[str] | None = None
-    epochs: float | None = Field(None, gt=0)
+    epochs: int | None = Field(None, ge=1)
     learning_rate: ScheduleSpec | None = None
 
 
 class TrainingConfig(Section):
-    """The loop. ``best`` is the validation figure that the best checkpoint is chosen by (higher is better)."""
+    """The loop.
 
-    epochs: float = Field(10, gt=0)
+    ``best`` is the validation figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model
+    folder holds the last weights or the best: while beta rises, reconstruction falls, so the last are the default.
+    """
+
+    epochs: int = Field(10, ge=1)
     batch_size: int = Field(512, ge=1)
     learning_rate: ScheduleSpec = 1e-3
     weight_decay: float = Field(0.0, ge=0)
@@ -88,6 +92,7 @@ class TrainingConfig(Section):
     validation_size: int = Field(2000, ge=1)
     validity_samples: int = Field(1000, ge=0)
     best: str = "valid/exact_mean"
+    keep: Literal["last", "best"] = "last"
     patience: int | None = Field(None, ge=1)
     log_every: int = Field(20, ge=1)
     checkpoint_minutes: float = Field(10.0, gt=0)

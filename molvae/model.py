@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
 from molvae import artifacts
-from molvae.data.codecs import Codec, load_codec
+from molvae.data.codecs import Codec
+from molvae.data.codecs import load as load_codec
 from molvae.distributions.noise import generator
 from molvae.errors import ArtifactError, InputError
 from molvae.vae import VAE
@@ -127,14 +124,12 @@ class Model:
         The folder appears whole or not at all.
         """
         config = {"format": FORMAT, "codec": self.codec.spec, "vae": self.vae.spec, "about": self.about}
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.vae.state_dict().items()}
-        files = {
-            "config.json": (json.dumps(config, indent=2) + "\n").encode(),
-            "weights.safetensors": save_tensors(weights),
-            "MODEL_CARD.md": card.encode(),
-            **self.codec.files(),
-        }
-        artifacts.write(Path(folder), files)
+        with artifacts.writing(Path(folder)) as writer:
+            writer.json("config.json", config)
+            writer.tensors("weights.safetensors", self.vae.state_dict())
+            writer.text("MODEL_CARD.md", card)
+            for name, text in self.codec.files().items():
+                writer.text(name, text)
 
     @classmethod
     def load(cls, folder: Path | str, device: str | torch.device = "cpu") -> Model:
@@ -143,23 +138,14 @@ class Model:
         Raises:
             ArtifactError: no such folder, a damaged file (named), a format of another version.
         """
-        files = artifacts.read(Path(folder))
-        config = _json(files, "config.json", Path(folder))
+        stored = artifacts.Folder(Path(folder))
+        config = stored.json("config.json")
         if config.get("format") != FORMAT:
             raise ArtifactError("a model of another format", where=Path(folder) / "config.json", got=config.get("format"),
                                 expected=FORMAT, hint="Update molvae, or train the model again.")
-        codec = CODECS[config["codec"]["kind"]].from_files(config["codec"], files)
         vae = VAE.from_spec(config["vae"])
-        vae.load_state_dict(load_tensors(files["weights.safetensors"]))
-        return cls(codec, vae.to(device), config["about"])
-
-
-def _json(files: dict[str, bytes], name: str, folder: Path) -> dict[str, Any]:
-    if name not in files:
-        raise ArtifactError("a model folder without its configuration", where=folder / name,
-                            hint="Give a run folder or a model folder.")
-    table: dict[str, Any] = json.loads(files[name])
-    return table
+        vae.load_state_dict(stored.tensors("weights.safetensors"))
+        return cls(load_codec(Path(folder), config["codec"]), vae.to(device), config["about"])
 
 
 def find(path: Path | str) -> Path:

@@ -1,7 +1,7 @@
 """Codecs: records to batches and back, the only part of a model that knows what its records are.
 
 A codec's ``spec`` goes into the model folder's ``config.json``; what is too large for it (a vocabulary) lies beside it,
-written by ``save`` and read by ``load``.
+named by ``files`` and read by ``load``.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ class Codec(Part):
     def decode(self, units: Tensor) -> Any:
         """The records that a decoder's units say."""
 
-    def save(self, folder: Path) -> None:
-        """Write what the ``spec`` does not hold into a model folder; most codecs have nothing."""
+    def files(self) -> dict[str, str]:
+        """What the ``spec`` does not hold, as text files of a model folder by name; most codecs have nothing."""
+        return {}
 
     @classmethod
     def load(cls, folder: Path, spec: Mapping[str, Any]) -> Self:
@@ -106,7 +107,7 @@ class SmilesCodec(Codec):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """All but the vocabulary, which `save` writes."""
+        """All but the vocabulary, which is a file of its own."""
         return {
             "kind": self.kind, "tokenizer": self.tokenizer.kind, "max_length": self.max_length, "form": self.form,
         }
@@ -161,9 +162,9 @@ class SmilesCodec(Codec):
         tokens = {token for smiles in smiles_list for token in self.tokenizer.tokenize(smiles)}
         return sorted(tokens - set(self.vocabulary.tokens))
 
-    def save(self, folder: Path) -> None:
-        """Write ``vocabulary.json``."""
-        (folder / "vocabulary.json").write_text(self.vocabulary.to_json(), encoding="utf-8")
+    def files(self) -> dict[str, str]:
+        """``vocabulary.json``."""
+        return {"vocabulary.json": self.vocabulary.to_json()}
 
     @classmethod
     def load(cls, folder: Path, spec: Mapping[str, Any]) -> Self:

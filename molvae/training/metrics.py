@@ -1,0 +1,101 @@
+"""The metrics log, ``metrics.jsonl``: a JSON object a line, and the figures waiting to become one."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from molvae.errors import ArtifactError
+from molvae.objectives.base import Loss
+
+
+class MetricsLog:
+    """An append-only log of records.
+
+    Args:
+        path: ``metrics.jsonl``.
+        keep_bytes: length to cut an earlier log back to (0 begins a new one): where the checkpoint stood that the run resumes from.
+
+    Raises:
+        ArtifactError: the log is shorter than the checkpoint says.
+    """
+
+    def __init__(self, path: Path, keep_bytes: int = 0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab")
+        size = self._file.tell()
+        if size < keep_bytes:
+            self._file.close()
+            raise ArtifactError(
+                "a metrics log shorter than its checkpoint says", where=path, got=f"{size} bytes",
+                expected=f"at least {keep_bytes}", hint="Restore it from a copy, or train into a new folder.",
+            )
+        self._file.truncate(keep_bytes)
+        self._file.seek(0, os.SEEK_END)
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append a record; numbers that are not finite become null."""
+        self._file.write((json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n").encode())
+        self._file.flush()
+
+    def sync(self) -> int:
+        """Wait until the disk has every record; returns the length in bytes."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """End the log."""
+        self._file.close()
+
+
+class Pending:
+    """The figures of the steps since the last record, left on their device so that no step waits for a number.
+
+    They belong to the training state: a run that is resumed between two records writes the record it would have written.
+    """
+
+    def __init__(self) -> None:
+        self._earlier: dict[str, Tensor] = {}
+        self._values: dict[str, list[Tensor]] = {}
+        self.num_units = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._earlier or self._values)
+
+    def add(self, loss: Loss, num_units: int) -> None:
+        """Take the figures of one step, which worked on ``num_units`` tokens or pixels."""
+        for name, value in {"loss": loss.value.detach(), **loss.figures}.items():
+            self._values.setdefault(name, []).append(value)
+        self.num_units += num_units
+
+    def stacked(self, mean: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Each figure's values, (steps,), in main memory, after ``mean`` has averaged them over the processes."""
+        rows = {name: mean(torch.stack(values)).cpu() for name, values in self._values.items()}
+        return {
+            name: torch.cat([piece[name] for piece in (self._earlier, rows) if name in piece])
+            for name in dict.fromkeys([*self._earlier, *rows])
+        }
+
+    def restore(self, stacked: Mapping[str, Tensor], num_units: int) -> None:
+        """Take up what ``stacked`` gave."""
+        self._earlier, self._values, self.num_units = dict(stacked), {}, num_units
+
+    def clear(self) -> None:
+        """Begin the next record."""
+        self._earlier, self._values = {}, {}
+        self.num_units = 0
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,105 @@
+"""Phases of training: what is minimised, which parts learn, for how long and how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from molvae.errors import ConfigError
+from molvae.objectives.base import Objective
+from molvae.schedules import Constant, Schedule, resolve
+
+
+@dataclass(frozen=True)
+class AdamSettings:
+    """The optimiser, Adam (Kingma and Ba 2015).
+
+    Attributes:
+        betas: decay of the first and the second moment.
+        eps: added to the root of the second moment.
+        weight_decay: L2 penalty; ``decoupled`` takes it off the weights instead (AdamW, Loshchilov and Hutter 2019).
+    """
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decoupled: bool = False
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One entry of the training plan.
+
+    Attributes:
+        name: how the log calls it.
+        objective: what is minimised.
+        epochs: passes over the data.
+        learning_rate: absolute, as a function of the epochs since the phase began; an open end is the phase's.
+        trainable: names of the parts that learn ("vae.decoder"), as prefixes of parameter names; empty for all.
+        adam: settings of the optimiser.
+        clip_value: every element of the gradient is clamped to ± this.
+        clip_norm: then the whole gradient is scaled down to this norm.
+    """
+
+    name: str
+    objective: Objective
+    epochs: int
+    learning_rate: float | Mapping[str, object] | Schedule = field(default_factory=lambda: Constant(1e-3))
+    trainable: tuple[str, ...] = ()
+    adam: AdamSettings = AdamSettings()
+    clip_value: float | None = None
+    clip_norm: float | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate, closed at the phase's end."""
+        return resolve(self.learning_rate, self.epochs)
+
+
+def freeze_all_but(module: nn.Module, trainable: tuple[str, ...]) -> dict[str, nn.Parameter]:
+    """Let the named parts learn and nothing else; returns the parameters that learn, by name.
+
+    Raises:
+        ConfigError: a part that the module does not have.
+    """
+    names = [name for name, _ in module.named_parameters()]
+    for part in trainable:
+        if not any(_belongs(name, part) for name in names):
+            parts = sorted({name.rsplit(".", 1)[0] for name in names})
+            raise ConfigError("a trainable part that the model does not have", where="training.phase.trainable",
+                              got=f"'{part}'", expected=f"a part such as {', '.join(parts[:8])}")
+    learning = {}
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(not trainable or any(_belongs(name, part) for part in trainable))
+        if parameter.requires_grad:
+            learning[name] = parameter
+    return learning
+
+
+def build_adam(parameters: Mapping[str, nn.Parameter], settings: AdamSettings, lr: float) -> torch.optim.Optimizer:
+    """Adam over the parameters, fused into one kernel where the device has it."""
+    kind = torch.optim.AdamW if settings.decoupled else torch.optim.Adam
+    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in parameters.values())
+    return kind(
+        list(parameters.values()), lr=lr, betas=settings.betas, eps=settings.eps, weight_decay=settings.weight_decay, fused=fused
+    )
+
+
+def clip(parameters: list[nn.Parameter], value: float | None, norm: float | None) -> None:
+    """Clamp every element of the gradients, then scale them down to a norm; None leaves one out."""
+    if value is not None:
+        nn.utils.clip_grad_value_(parameters, value)
+    if norm is not None:
+        nn.utils.clip_grad_norm_(parameters, norm)
+
+
+def all_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether every number is finite."""
+    return all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
+
+
+def _belongs(name: str, part: str) -> bool:
+    return name == part or name.startswith(f"{part}.")

@@ -1,0 +1,52 @@
+"""Arithmetic for a run: number format and threads, measured once and then kept in the resolved configuration."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Literal
+
+import torch
+
+Precision = Literal["bf16-mixed", "32-true", "64-true"]
+
+WORTHWHILE = 1.2
+"""bf16 costs precision; it must be faster by this factor to be chosen."""
+
+
+def choose_precision(device_type: str) -> Precision:
+    """The faster number format for matrix products on this machine.
+
+    Args:
+        device_type: ``cpu``, ``cuda`` or ``mps``.
+    """
+    if device_type == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if device_type != "cpu":
+        return "32-true"
+    return "bf16-mixed" if bf16_speedup() >= WORTHWHILE else "32-true"
+
+
+def choose_num_threads(num_processes: int = 1) -> int:
+    """Threads for each process on this machine: the cores that it may use, shared out, and never more than torch would take."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(available, torch.get_num_threads()) // num_processes)
+
+
+def bf16_speedup(size: int = 512, rounds: int = 5) -> float:
+    """Time of a float32 matrix product over that of a bf16 one on the CPU; the best of interleaved rounds, about 50 ms.
+
+    The weights stay float32 in training and are cast at every product, so the cast is timed too.
+    """
+    generator = torch.Generator().manual_seed(0)
+    full = torch.rand(size, size, generator=generator)
+    best = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
+    for round_number in range(rounds):
+        for dtype in best:
+            started = time.perf_counter()
+            full.to(dtype) @ full.to(dtype)
+            elapsed = time.perf_counter() - started
+            best[dtype] = min(best[dtype], elapsed)
+            if round_number == 0 and elapsed > 0.5:  # emulated: no need to wait for more of it
+                return 0.0 if dtype is torch.bfloat16 else 1.0
+    return best[torch.float32] / best[torch.bfloat16]
