@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import Any
 
@@ -185,7 +185,7 @@ class _Run:
             "rates": self.rated,
             "fcd": self.sizes,
             "chemnet_sha256": chemnet.SHA256,
-            "versions": {"python": python_version(), **{package: version(package) for package in _VERSIONS}},
+            "versions": {"python": python_version(), **{package: _version(package) for package in _VERSIONS}},
             "reasons": self.reasons,
             "failures": [asdict(failure) for failure in generated.failures[:_SHOWN_FAILURES]],
             "notes": self.notes,
@@ -222,6 +222,13 @@ class _Run:
 
     def _step(self, stage: str, total: int, done: int) -> None:
         self.clock.progress(stage, done, total)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # molvae run from its sources
+        return "not installed"
 
 
 def _describe(reference: Reference) -> dict[str, Any]:
