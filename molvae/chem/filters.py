@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from functools import lru_cache
 from importlib import resources
 
@@ -12,21 +13,24 @@ from molvae.chem.screening import PatternSet
 
 _ALLOWED = frozenset(Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in ("C", "N", "S", "O", "F", "Cl", "Br", "H"))
 _RING_LIMIT = 8
+_ISOMERIC = re.compile(r"[@/\\]|\[\d")
 
 
-def passes_filters(mol: Chem.Mol) -> bool:
+def passes_filters(mol: Chem.Mol, canonical: str) -> bool:
     """Whether the molecule is uncharged, has only C, N, S, O, F, Cl, Br and H, rings under 8 atoms and no MCF or PAINS match.
 
+    `canonical` is the molecule's SMILES, read back by RDKit; MOSES asks that the SMILES without stereo marks can be read too.
     The patterns are those that molsets 0.3.1 ships (`molvae/bundled/moses_filters.csv`).
     """
     if any(len(ring) >= _RING_LIMIT for ring in mol.GetRingInfo().AtomRings()):
         return False
     if any(atom.GetFormalCharge() != 0 or atom.GetAtomicNum() not in _ALLOWED for atom in mol.GetAtoms()):
         return False
-    if _patterns().any_match(Chem.AddHs(mol)):
+    if _patterns().any_match(mol):
         return False
-    flat = Chem.MolToSmiles(mol, isomericSmiles=False)
-    return bool(flat) and Chem.MolFromSmiles(flat) is not None
+    if _ISOMERIC.search(canonical) is None:  # its flat SMILES is the same string, which has been read before
+        return True
+    return Chem.MolFromSmiles(Chem.MolToSmiles(mol, isomericSmiles=False)) is not None
 
 
 @lru_cache(maxsize=1)

@@ -9,9 +9,9 @@ from rdkit import Chem, rdBase
 from molvae.chem.filters import passes_filters
 from molvae.chem.fingerprints import morgan_bits
 from molvae.chem.fragments import brics_fragments, murcko_scaffold
-from molvae.chem.properties import logp, np_score, qed, sa_score, weight
+from molvae.chem.properties import PROPERTIES, properties
 
-PROPERTIES = ("logP", "SA", "QED", "weight", "NP")
+__all__ = ["PROPERTIES", "Profile", "prepare_worker", "profile_generated", "profile_reference", "reference_fingerprint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def profile_generated(smiles: str) -> Profile | None:
         if mol is None:
             raise ValueError(f"RDKit cannot read back the canonical SMILES {canonical}")
         canonical = Chem.MolToSmiles(mol)
-    return _profile(mol, canonical, passes_filters(mol))
+    return _profile(mol, canonical, passes_filters(mol, canonical))
 
 
 def profile_reference(smiles: str) -> Profile | None:
@@ -82,7 +82,7 @@ def _parse(smiles: str) -> Chem.Mol | None:
 def _profile(mol: Chem.Mol, canonical: str, verdict: bool | None) -> Profile:
     return Profile(
         canonical=canonical,
-        properties=(logp(mol), sa_score(mol), qed(mol), weight(mol), np_score(mol)),
+        properties=properties(mol),
         fingerprint=morgan_bits(mol),
         fragments=tuple(brics_fragments(mol)),
         scaffold=murcko_scaffold(mol),

@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from rdkit import Chem
 
 from molvae.errors import InputError
 
-# What a match needs: atoms of an element (z,), bonds between two elements (z, z), such bonds of a kind (z, z, kind).
-Feature = tuple[int, ...]
+# What a match needs: atoms of an element (z,), bonds between two elements (z, z), such bonds of an order (z, z, order).
+Feature = tuple[float, ...]
 
-_BOND_KINDS = {"-": Chem.BondType.SINGLE, "=": Chem.BondType.DOUBLE, "#": Chem.BondType.TRIPLE, ":": Chem.BondType.AROMATIC}
+_ORDERS = {"-": 1.0, "=": 2.0, "#": 3.0, ":": 1.5}
 _SYMBOLS = {"B": 5, "C": 6, "N": 7, "O": 8, "F": 9, "P": 15, "S": 16, "Cl": 17, "Br": 35, "I": 53}
 _SYMBOLS |= {"b": 5, "c": 6, "n": 7, "o": 8, "p": 15, "s": 16}
 
@@ -27,58 +26,65 @@ class PatternSet:
     is exactly that of matching all of them; for drug-like molecules and the PAINS patterns it takes a tenth of the time.
 
     Args:
-        patterns: SMARTS strings or RDKit query molecules.
+        patterns: SMARTS strings.
 
     Raises:
-        InputError: a SMARTS string that RDKit does not read.
+        InputError: a string that RDKit does not read.
     """
 
-    def __init__(self, patterns: Sequence[str | Chem.Mol]):
+    def __init__(self, patterns: Sequence[str]):
         self.patterns = [_query(pattern) for pattern in patterns]
         needs = [_needs(pattern) for pattern in self.patterns]
         self._columns = {feature: column for column, feature in enumerate(sorted(set().union(*needs)))}
-        self._needs = np.zeros((len(needs), len(self._columns)), dtype=np.int32)
+        self._needs = np.zeros((len(needs), len(self._columns) + 1), dtype=np.int32)
         for row, need in zip(self._needs, needs, strict=True):
             for feature, count in need.items():
                 row[self._columns[feature]] = count
+        self._bond_columns: dict[tuple[int, int, float], tuple[int, int]] = {}
 
-    def candidates(self, mol: Chem.Mol) -> npt.NDArray[np.intp]:
-        """The patterns that the molecule's atoms and bonds do not rule out."""
-        found = np.zeros(len(self._columns), dtype=np.int32)
-        for feature, count in _features(mol).items():
-            column = self._columns.get(feature)
-            if column is not None:
-                found[column] = count
-        return np.flatnonzero((self._needs <= found).all(axis=1))
+    def candidates(self, mol: Chem.Mol) -> list[int]:
+        """The patterns that the molecule's atoms and bonds, hydrogens included, do not rule out."""
+        found = [0] * (len(self._columns) + 1)  # the last column is for what no pattern asks for
+        elements = [mol.GetAtomWithIdx(index).GetAtomicNum() for index in range(mol.GetNumAtoms())]
+        for index, element in enumerate(elements):
+            found[self._columns.get((element,), -1)] += 1
+            hydrogens = mol.GetAtomWithIdx(index).GetTotalNumHs()
+            if hydrogens:
+                for feature in ((1,), (1, element), (1, element, 1.0)):
+                    found[self._columns.get(feature, -1)] += hydrogens
+        for index in range(mol.GetNumBonds()):
+            bond = mol.GetBondWithIdx(index)
+            begin, end = elements[bond.GetBeginAtomIdx()], elements[bond.GetEndAtomIdx()]
+            for column in self._of_bond(begin, end, bond.GetBondTypeAsDouble()):
+                found[column] += 1
+        found[-1] = 0
+        ruled_out = (self._needs > np.array(found, dtype=np.int32)).any(axis=1)
+        return [int(index) for index in np.flatnonzero(~ruled_out)]
 
     def matches(self, mol: Chem.Mol) -> Iterator[int]:
-        """Indices of the patterns that match, in order. Hydrogens that patterns name must be atoms of the molecule."""
-        return (int(index) for index in self.candidates(mol) if mol.HasSubstructMatch(self.patterns[index]))
+        """Indices of the patterns that match the molecule with its hydrogens as atoms, in order."""
+        candidates = self.candidates(mol)
+        whole = Chem.AddHs(mol) if candidates else mol
+        return (index for index in candidates if whole.HasSubstructMatch(self.patterns[index]))
 
     def any_match(self, mol: Chem.Mol) -> bool:
         """Whether a pattern matches."""
         return next(self.matches(mol), None) is not None
 
+    def _of_bond(self, begin: int, end: int, order: float) -> tuple[int, int]:
+        columns = self._bond_columns.get((begin, end, order))
+        if columns is None:
+            low, high = sorted((begin, end))
+            columns = self._columns.get((low, high), -1), self._columns.get((low, high, order), -1)
+            self._bond_columns[begin, end, order] = columns
+        return columns
 
-def _query(pattern: str | Chem.Mol) -> Chem.Mol:
-    if isinstance(pattern, Chem.Mol):
-        return pattern
+
+def _query(pattern: str) -> Chem.Mol:
     query = Chem.MolFromSmarts(pattern)
     if query is None:
         raise InputError("not a SMARTS pattern", got=pattern)
     return query
-
-
-def _features(mol: Chem.Mol) -> Counter[Feature]:
-    elements = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
-    features: Counter[Feature] = Counter((element,) for element in elements)
-    for bond in mol.GetBonds():
-        low, high = elements[bond.GetBeginAtomIdx()], elements[bond.GetEndAtomIdx()]
-        if low > high:
-            low, high = high, low
-        features[low, high] += 1
-        features[low, high, int(bond.GetBondType())] += 1
-    return features
 
 
 def _needs(query: Chem.Mol) -> Counter[Feature]:
@@ -91,17 +97,18 @@ def _needs(query: Chem.Mol) -> Counter[Feature]:
             continue
         low, high = sorted((low, high))
         needs[low, high] += 1
-        kind = _bond_kind(bond.GetSmarts())
-        if kind is not None:
-            needs[low, high, kind] += 1
+        order = _bond_order(bond.GetSmarts())
+        if order is not None:
+            needs[low, high, order] += 1
     return needs
 
 
-def _bond_kind(smarts: str) -> int | None:
+def _bond_order(smarts: str) -> float | None:
+    """The one order that a SMARTS bond can have, None if there are several or none is named."""
     if "," in smarts:
         return None
-    kinds = [_BOND_KINDS[part] for part in re.split("[&;]", smarts) if part in _BOND_KINDS]
-    return int(kinds[0]) if kinds else None
+    orders = [_ORDERS[part] for part in re.split("[&;]", smarts) if part in _ORDERS]
+    return orders[0] if orders else None
 
 
 def _element(smarts: str) -> int | None:
