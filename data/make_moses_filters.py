@@ -21,7 +21,8 @@ def main(wheel: Path) -> None:
         mcf = archive.read("moses/metrics/mcf.csv").decode()
         pains = archive.read("moses/metrics/wehi_pains.csv").decode()
     rows = [(row["names"], row["smarts"].strip()) for row in csv.DictReader(io.StringIO(mcf))]
-    rows += [(name.removeprefix("<regId=").removesuffix(">"), smarts.strip()) for smarts, name in csv.reader(io.StringIO(pains))]
+    for smarts, name in csv.reader(io.StringIO(pains)):
+        rows.append((name.removeprefix("<regId=").removesuffix(">"), smarts.strip()))
     with (BUNDLED / "moses_filters.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("name", "smarts"), *rows])
 

@@ -11,16 +11,16 @@ from rdkit import Chem
 
 from molvae.chem.screening import PatternSet
 
-_ALLOWED = frozenset(Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in ("C", "N", "S", "O", "F", "Cl", "Br", "H"))
+_ALLOWED = frozenset({1, 6, 7, 8, 9, 16, 17, 35})  # H, C, N, O, F, S, Cl, Br
 _RING_LIMIT = 8
 _ISOMERIC = re.compile(r"[@/\\]|\[\d")
 
 
 def passes_filters(mol: Chem.Mol, canonical: str) -> bool:
-    """Whether the molecule is uncharged, has only C, N, S, O, F, Cl, Br and H, rings under 8 atoms and no MCF or PAINS match.
+    """Whether a molecule is uncharged, has only C, N, S, O, F, Cl, Br, H, rings under 8 atoms, no MCF or PAINS match.
 
-    `canonical` is the molecule's SMILES, read back by RDKit; MOSES asks that the SMILES without stereo marks can be read too.
-    The patterns are those that molsets 0.3.1 ships (`molvae/bundled/moses_filters.csv`).
+    `canonical` is the molecule's SMILES, read back by RDKit; MOSES asks that the SMILES without stereo marks can be
+    read too. The patterns are those that molsets 0.3.1 ships (`molvae/bundled/moses_filters.csv`).
     """
     if any(len(ring) >= _RING_LIMIT for ring in mol.GetRingInfo().AtomRings()):
         return False

@@ -8,14 +8,14 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 
 def brics_fragments(mol: Chem.Mol) -> list[str]:
-    """SMILES of the fragments that BRICS rules cut the molecule into (Degen et al. 2008), attachment points labelled."""
+    """SMILES of the fragments that BRICS cuts a molecule into (Degen et al. 2008), attachment points labelled."""
     return str(Chem.MolToSmiles(rdmolops.FragmentOnBRICSBonds(mol))).split(".")
 
 
 def murcko_scaffold(mol: Chem.Mol, min_rings: int = 2) -> str | None:
-    """Canonical SMILES of the ring systems and their linkers (Bemis and Murcko 1996); None with fewer rings than ``min_rings``."""
+    """SMILES of the ring systems and their linkers (Bemis and Murcko 1996); None with fewer rings than asked for."""
     try:
-        scaffold = MurckoScaffold.GetScaffoldForMol(mol)
+        scaffold = MurckoScaffold.GetScaffoldForMol(mol)  # type: ignore[no-untyped-call]
     except (ValueError, RuntimeError):
         return None
     if scaffold.GetRingInfo().NumRings() < min_rings:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from rdkit import Chem
-from rdkit.Chem import QED, Crippen, MolSurf, rdMolDescriptors
-
+from rdkit.Chem import QED, rdMolDescriptors
 
 PROPERTIES = ("logP", "SA", "QED", "weight", "NP")
 
 
-def properties(mol: Chem.Mol) -> tuple[float, ...]:
-    """All of them, in the order of `PROPERTIES`, for the price of fewer: QED takes logP as an argument."""
-    partition = logp(mol)
-    return partition, sa_score(mol), qed(mol, partition), weight(mol), np_score(mol)
+def properties(mols: Sequence[Chem.Mol]) -> list[tuple[float, ...]]:
+    """All properties of each molecule in the order of `PROPERTIES`; logP, which QED needs, is computed once."""
+    partitions = [logp(mol) for mol in mols]
+    drug_likeness = [qed(mol, partition) for mol, partition in zip(mols, partitions, strict=True)]
+    others = [[function(mol) for mol in mols] for function in (sa_score, weight, np_score)]
+    return list(zip(partitions, others[0], drug_likeness, *others[1:], strict=True))
 
 
 def logp(mol: Chem.Mol) -> float:
     """Octanol–water partition coefficient, log10 (Wildman and Crippen 1999)."""
-    return float(Crippen.MolLogP(mol))
+    return float(rdMolDescriptors.CalcCrippenDescriptors(mol)[0])
 
 
 def qed(mol: Chem.Mol, partition: float | None = None) -> float:
@@ -33,19 +35,19 @@ def qed(mol: Chem.Mol, partition: float | None = None) -> float:
         partition: its logP, where it is known and no hydrogen is an atom of the molecule.
     """
     if partition is None or any(mol.GetAtomWithIdx(i).GetAtomicNum() == 1 for i in range(mol.GetNumAtoms())):
-        return float(QED.qed(mol))
+        return float(QED.qed(mol))  # type: ignore[no-untyped-call]
     # RDKit's `QED.properties`, less what is the same without hydrogens: removing them, and logP again.
-    parts = QED.QEDproperties(
+    parts = QED.QEDproperties(  # type: ignore[no-untyped-call]
         MW=weight(mol),
         ALOGP=partition,
         HBA=sum(len(mol.GetSubstructMatches(acceptor)) for acceptor in QED.Acceptors),
         HBD=rdMolDescriptors.CalcNumHBD(mol),
-        PSA=MolSurf.TPSA(mol),
+        PSA=rdMolDescriptors.CalcTPSA(mol),
         ROTB=rdMolDescriptors.CalcNumRotatableBonds(mol, rdMolDescriptors.NumRotatableBondsOptions.Strict),
         AROM=len(Chem.GetSSSR(Chem.DeleteSubstructs(Chem.Mol(mol), QED.AliphaticRings))),
         ALERTS=sum(mol.HasSubstructMatch(alert) for alert in QED.StructuralAlerts),
     )
-    return float(QED.qed(mol, qedProperties=parts))
+    return float(QED.qed(mol, qedProperties=parts))  # type: ignore[no-untyped-call]
 
 
 def weight(mol: Chem.Mol) -> float:

@@ -22,8 +22,9 @@ _SYMBOLS |= {"b": 5, "c": 6, "n": 7, "o": 8, "p": 15, "s": 16}
 class PatternSet:
     """SMARTS patterns, and which of them match a molecule.
 
-    A pattern whose elements and bonds a molecule does not have cannot match it. Only the others are matched, so the answer
-    is exactly that of matching all of them; for drug-like molecules and the PAINS patterns it takes a tenth of the time.
+    A pattern whose elements and bonds a molecule does not have cannot match it. Only the others are matched, so the
+    answer is exactly that of matching all of them; for drug-like molecules and the PAINS patterns it takes a tenth of
+    the time.
 
     Args:
         patterns: SMARTS strings.
@@ -97,7 +98,7 @@ def _needs(query: Chem.Mol) -> Counter[Feature]:
             continue
         low, high = sorted((low, high))
         needs[low, high] += 1
-        order = _bond_order(bond.GetSmarts())
+        order = _bond_order(bond.GetSmarts())  # type: ignore[call-arg]
         if order is not None:
             needs[low, high, order] += 1
     return needs

@@ -19,8 +19,8 @@ def intervals(
 ) -> dict[str, Interval]:
     """95 % percentile intervals over resamplings of the valid molecules with replacement.
 
-    A resampled set has fewer distinct molecules, which biases a distance such as FCD upwards: each interval is moved by the
-    difference between the resamplings' mean and the value itself.
+    A resampled set has fewer distinct molecules, which biases a distance such as FCD upwards: each interval is moved
+    by the difference between the resamplings' mean and the value itself.
 
     Args:
         metrics: functions of the molecules' weights.

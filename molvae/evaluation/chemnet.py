@@ -1,14 +1,16 @@
-"""ChemNet: the network whose activations the Fréchet ChemNet distance compares (Preuer et al. 2018), float32 and batched.
+"""ChemNet, the network whose activations the Fréchet ChemNet distance compares (Preuer et al. 2018), in float32.
 
-The weights are those of ``fcd_torch``. Its network is two convolutions without bias, an LSTM that reads from the end of 350
-padded positions to the start, and an LSTM that reads the other way; the activation is the last state. Four things make this
-pass an order faster than running it layer by layer, none of them an approximation:
+The weights are those of ``fcd_torch``. Its network is two convolutions without bias, an LSTM that reads from the end
+of 350 padded positions to the start, and an LSTM that reads the other way; the activation is the last state. Four
+things make this pass an order faster than running it layer by layer, none of them an approximation:
 
-- the convolutions of padding are zero, so the first LSTM's path over the padding is the same for every molecule: computed once;
-- so are the second LSTM's inputs over the padding: one bias vector a step instead of a product (its states differ, so every
-  step of its recurrence is still run);
+- the convolutions of padding are zero, so the first LSTM's path over the padding is the same for every molecule:
+  computed once;
+- so are the second LSTM's inputs over the padding: one bias vector a step instead of a product (its states differ, so
+  every step of its recurrence is still run);
 - molecules are batched by length, so the steps that do depend on the molecule are few;
-- on a CPU the products go to oneDNN, which is twice as fast as MKL's on AMD, and tanh is written with the faster logistic function.
+- on a CPU the products go to oneDNN, which is twice as fast as MKL's on AMD, and tanh is written with the faster
+  logistic function.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,9 +47,10 @@ _POSITIONS, _HALF, _STEPS = 350, 175, 88  # positions, and what two convolutions
 
 
 def symbol_indices(smiles: str) -> list[int]:
-    """The symbols that ChemNet sees: at most 349, up to the first dot (of a salt, the first component), and the end mark."""
+    """The symbols that ChemNet sees: at most 349, up to the first dot (one component of a salt), and the end mark."""
     body = smiles.partition(".")[0]
-    indices, position, length = [], 0, len(body)
+    indices: list[int] = []
+    position, length = 0, len(body)
     while position < length and len(indices) < _POSITIONS - 1:
         width = 2 if body[position + 1 : position + 2] in _SECOND_LETTERS else 1
         indices.append(_INDEX.get(body[position : position + width], _UNKNOWN))
@@ -56,7 +60,7 @@ def symbol_indices(smiles: str) -> list[int]:
 
 @dataclass(frozen=True)
 class _Lstm:
-    """An LSTM's weights with the input's and the state's side by side, and the candidate's rows doubled (see `_advance`)."""
+    """An LSTM's weights, the input's and the state's side by side, the candidate's rows doubled (see `_advance`)."""
 
     weight: Tensor  # (4 hidden, input + hidden)
     bias: Tensor  # (4 hidden)
@@ -78,8 +82,8 @@ class _Lstm:
 
 
 def _linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``inputs @ weight.T + bias``; on a CPU as a convolution of width 1, which torch hands to oneDNN and not to MKL."""
-    if inputs.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    """``inputs @ weight.T + bias``; on a CPU as a convolution of width 1, which goes to oneDNN and not to MKL."""
+    if inputs.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return functional.linear(inputs, weight, bias)
     image = inputs.contiguous().view(1, len(inputs), 1, -1).permute(0, 3, 1, 2)  # channels last: no copy
     return functional.conv2d(image, weight[:, :, None, None], bias)[0, :, :, 0].t()
@@ -125,7 +129,7 @@ class ChemNet:
 
     @torch.inference_mode()
     def __call__(
-        self, molecules: Sequence[str], *, batch_size: int = 512, progress: Callable[[int], object] | None = None
+        self, molecules: Sequence[str], *, batch_size: int = 1024, progress: Callable[[int], object] | None = None
     ) -> npt.NDArray[np.float32]:
         """Activations ``(molecules, 512)`` of canonical SMILES, in their order.
 
@@ -196,11 +200,16 @@ def load_chemnet(device: str = "cpu") -> ChemNet:
     Raises:
         ArtifactError: the installed file is not the one behind the published figures.
     """
-    path = resources.files("fcd_torch") / "ChemNet_v0.13_pretrained.pt"
+    package = find_spec("fcd_torch")  # found, not imported: only its file is used
+    if package is None or package.origin is None:
+        raise ArtifactError("the package fcd_torch is not installed", hint="Run: pip install fcd_torch")
+    path = Path(package.origin).with_name("ChemNet_v0.13_pretrained.pt")
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
-        raise ArtifactError("Unknown ChemNet weights", where=path, got=found, expected=SHA256, hint="Install fcd_torch 1.0.7.")
+        raise ArtifactError(
+            "unknown ChemNet weights", where=path, got=found, expected=SHA256, hint="Install fcd_torch 1.0.7."
+        )
     # The one torch.load of the package: a file known by its hash, and no code is run (weights_only).
     layers = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     return ChemNet(layers, device)

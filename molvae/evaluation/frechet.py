@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Gaussian:
 
 
 def fit_gaussian(activations: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]) -> Gaussian:
-    """Mean and covariance of activations ``(molecules, features)``, each row counted ``counts`` times, at least 2 in all."""
+    """Mean and covariance of activations ``(molecules, features)``, row ``i`` counted ``counts[i]`` times."""
     num = round(float(counts.sum()))
     mean = _mean(activations, counts)
     covariance = np.zeros((activations.shape[1], activations.shape[1]))
@@ -34,6 +35,16 @@ def fit_gaussian(activations: npt.NDArray[np.float32], counts: npt.NDArray[np.fl
         centred = activations[start : start + _BLOCK] - mean
         covariance += centred.T @ (centred * counts[start : start + _BLOCK, None])
     return Gaussian(mean, covariance / (num - 1), num)
+
+
+def merge_gaussians(parts: Sequence[Gaussian]) -> Gaussian:
+    """The Gaussian of a set from those of its parts (Chan et al. 1983), as if it had been fitted at once."""
+    num = sum(part.num for part in parts)
+    mean = np.asarray(sum(part.num * part.mean for part in parts) / num)
+    scatter = sum(
+        (part.num - 1) * part.covariance + part.num * np.outer(part.mean - mean, part.mean - mean) for part in parts
+    )
+    return Gaussian(mean, np.asarray(scatter / (num - 1)), num)
 
 
 def _mean(activations: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -46,9 +57,10 @@ def _mean(activations: npt.NDArray[np.float32], counts: npt.NDArray[np.float64])
 class FrechetDistance:
     """The distance to one reference, whose covariance is decomposed once.
 
-    ``|m1 − m2|² + tr(C1 + C2 − 2 (C1 C2)^½)`` (Dowson and Landau 1982; FCD: Preuer et al. 2018, eq. 1). The trace of the root is
-    taken from the symmetric matrix ``R C2 Rᵀ`` with ``Rᵀ R = C1``, which has the same eigenvalues as ``C1 C2``, all real and not
-    negative even where a covariance is singular; a matrix square root of the product has neither property.
+    ``|m1 − m2|² + tr(C1 + C2 − 2 (C1 C2)^½)`` (Dowson and Landau 1982; FCD: Preuer et al. 2018, eq. 1). The trace of
+    the root is taken from the symmetric matrix ``R C2 Rᵀ`` with ``Rᵀ R = C1``, which has the same eigenvalues as ``C1
+    C2``, all real and not negative even where a covariance is singular; a matrix square root of the product has
+    neither property.
     """
 
     def __init__(self, reference: Gaussian):

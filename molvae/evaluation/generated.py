@@ -40,7 +40,7 @@ class Labels:
 
     def counts(self, weights: Floats) -> Floats:
         """How often each name occurs when molecule ``i`` is counted ``weights[i]`` times."""
-        return np.bincount(self.index, weights=weights[self.owner], minlength=len(self.table))
+        return np.bincount(self.index, weights[self.owner], len(self.table)).astype(np.float64)
 
 
 @dataclass(frozen=True)

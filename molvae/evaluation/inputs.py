@@ -27,7 +27,7 @@ def read_molecules(given: Molecules, split: str = "train") -> tuple[str, list[st
     if isinstance(given, (str, os.PathLike)):
         source = resolve(given)
         if source.kind != "molecules" or (source.known and split not in source.splits):
-            raise InputError("a data set without such molecules", where=source.name, got=split, expected=list(source.splits))
+            raise InputError("no such part of a data set", where=source.name, got=split, expected=[*source.splits])
         path = source.splits[split if source.known else "train"]
         return f"{source.name}, {split}" if source.known else source.name, _lines(path)
     molecules = list(given)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from molvae.evaluation.distances import CosineSimilarity, Floats, WassersteinDistance
 from molvae.evaluation.frechet import FrechetDistance, fit_gaussian
-from molvae.evaluation.generated import GeneratedSet
+from molvae.evaluation.generated import GeneratedSet, Labels
 from molvae.evaluation.reference import Reference
 from molvae.evaluation.similarity import mean_similarities, nearest_similarity
 
@@ -63,9 +64,12 @@ def compare(
             side = "generated" if not labels.table else "reference"
             metrics.add(f"{key}/{suffix}", None, f"no {what} in the {side} set")
             continue
-        cosine = CosineSimilarity(counts, labels.table)
-        metrics.add(f"{key}/{suffix}", lambda weights, cosine=cosine, labels=labels: cosine(labels.counts(weights)))
+        metrics.add(f"{key}/{suffix}", partial(_cosine, CosineSimilarity(counts, labels.table), labels))
     return metrics
+
+
+def _cosine(similarity: CosineSimilarity, labels: Labels, weights: Floats) -> float:
+    return similarity(labels.counts(weights))
 
 
 def _fcd(
@@ -91,8 +95,8 @@ def properties(generated: GeneratedSet, reference: Reference) -> Metrics:
 def diversity(generated: GeneratedSet, linear: bool, progress: Progress) -> Metrics:
     """Internal diversity, 1 − mean Tanimoto, and IntDiv2, 1 − mean over molecules of the root of the mean square.
 
-    Other weights than the set's own (a bootstrap's) are taken to first order around them: exact pair sums for each resampling
-    would cost as much as all the rest.
+    Other weights than the set's own (a bootstrap's) are taken to first order around them: exact pair sums for each
+    resampling would cost as much as all the rest.
 
     Args:
         generated: the set.
@@ -116,6 +120,6 @@ def diversity(generated: GeneratedSet, linear: bool, progress: Progress) -> Metr
     return Metrics({"IntDiv": intdiv, "IntDiv2": intdiv2})
 
 
-def weighted_mean(values: npt.NDArray[np.generic], weights: Floats) -> float:
+def weighted_mean(values: Floats | npt.NDArray[np.bool_], weights: Floats) -> float:
     """Mean of values, each counted ``weights`` times."""
     return float(values @ weights / weights.sum())

@@ -1,21 +1,27 @@
-"""The chemistry of a whole set: each distinct string profiled once, in worker processes that may hang or crash."""
+"""The chemistry of a whole set: each distinct string once, in worker processes that may hang or crash.
+
+Strings go to the workers in batches. A batch that fails is run again one string at a time, so that the failure falls
+on the string that caused it and on no other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from molvae.chem.profile import Profile, prepare_worker, profile_generated, profile_reference, reference_fingerprint
-from molvae.execution import Limits, Workers
+from molvae.chem.molecules import MAX_CHARACTERS
+from molvae.chem.profile import Profile, fingerprints, prepare_worker, profiles_of_generated, profiles_of_reference
+from molvae.execution import Limits, Outcome, Workers
 
 Value = TypeVar("Value")
 Progress = Callable[[str, int, int], object]
 """Called with a stage's name, how many more are done, and how many there are."""
 
-_CHUNK = 64
-MAX_CHARACTERS = 1000
-"""Longer lines are failures before RDKit sees them."""
+Batched = Callable[[Sequence[str]], list[Value | None]]
+
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,13 @@ class Chemistry:
 
     Args:
         num_workers: processes; 0 works in this one, without the time limit.
-        seconds: what one molecule may take.
+        seconds: what one molecule, or a batch of 64, may take.
         progress: called as strings are done.
     """
 
     def __init__(self, num_workers: int = 2, seconds: float = 20.0, progress: Progress | None = None):
         self._workers = Workers(num_workers, Limits(seconds=seconds), initializer=prepare_worker)
-        self._progress = progress
+        self._progress = progress or (lambda stage, done, total: None)
         if num_workers == 0:
             prepare_worker()
 
@@ -59,33 +65,43 @@ class Chemistry:
 
     def generated(self, molecules: Sequence[str]) -> tuple[list[Profile | None], list[Failure]]:
         """Profiles of generated molecules, one a line (None: invalid or failed), and the failures."""
-        return self._each(profile_generated, molecules, "chemistry of the generated molecules")
+        return self._each(profiles_of_generated, molecules, "chemistry of the generated molecules")
 
     def reference(self, molecules: Sequence[str]) -> tuple[list[Profile | None], list[Failure]]:
         """Profiles of reference molecules, one a line (None: invalid or failed), and the failures."""
-        return self._each(profile_reference, molecules, "chemistry of the reference")
+        return self._each(profiles_of_reference, molecules, "chemistry of the reference")
 
     def fingerprints(self, molecules: Sequence[str]) -> tuple[list[bytes | None], list[Failure]]:
         """Packed fingerprints alone, one a line (None: invalid or failed), and the failures."""
-        return self._each(reference_fingerprint, molecules, "fingerprints of the reference")
+        return self._each(fingerprints, molecules, "fingerprints of the reference")
 
     def _each(
-        self, function: Callable[[str], Value | None], molecules: Sequence[str], stage: str
+        self, function: Batched[Value], molecules: Sequence[str], stage: str
     ) -> tuple[list[Value | None], list[Failure]]:
-        counts: dict[str, int] = {}
-        for smiles in molecules:
-            counts[smiles] = counts.get(smiles, 0) + 1
-        values: dict[str, Value | None] = {"": None}
-        failures = [_too_long(smiles, count) for smiles, count in counts.items() if len(smiles) > MAX_CHARACTERS]
+        counts = Counter(molecules)
         distinct = [smiles for smiles in counts if 0 < len(smiles) <= MAX_CHARACTERS]
-        for smiles, outcome in zip(distinct, self._workers.run(function, distinct, chunk_size=_CHUNK), strict=True):
+        values: dict[str, Value | None] = {}
+        failures = [_too_long(smiles, count) for smiles, count in counts.items() if len(smiles) > MAX_CHARACTERS]
+        failed: list[str] = []
+        batches = [distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH)]
+        for batch, outcome in self._run(function, batches):
             if outcome.ok:
-                values[smiles] = outcome.value
+                values.update(zip(batch, outcome.value or [], strict=True))
+                self._progress(stage, len(batch), len(distinct))
+            else:
+                failed += batch
+        for (smiles,), outcome in self._run(function, [[smiles] for smiles in failed]):
+            if outcome.ok:
+                values[smiles] = (outcome.value or [None])[0]
             else:
                 failures.append(Failure(smiles, outcome.status, outcome.reason, counts[smiles]))
-            if self._progress is not None:
-                self._progress(stage, 1, len(distinct))
+            self._progress(stage, 1, len(distinct))
         return [values.get(smiles) for smiles in molecules], failures
+
+    def _run(
+        self, function: Batched[Value], batches: list[list[str]]
+    ) -> Iterator[tuple[list[str], Outcome[list[Value | None]]]]:
+        return zip(batches, self._workers.run(function, batches), strict=True)
 
 
 def _too_long(smiles: str, count: int) -> Failure:

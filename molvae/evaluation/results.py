@@ -48,7 +48,9 @@ class Report:
     def table(self) -> str:
         """A line per metric: key, value, and what is to be known about it."""
         width = max(len(key) for key in self.metrics)
-        lines = [f"{key:<{width}}  {_shown(value):>9}  {self._remark(key)}".rstrip() for key, value in self.metrics.items()]
+        lines = [
+            f"{key:<{width}}  {_shown(value):>9}  {self._remark(key)}".rstrip() for key, value in self.metrics.items()
+        ]
         notes = [f"note: {note}" for note in self.about["notes"]]
         return "\n".join([*lines, *notes]) + "\n"
 

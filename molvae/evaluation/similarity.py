@@ -1,9 +1,9 @@
 """Tanimoto similarity of fingerprints by the thousand million: nearest neighbours and means, exact.
 
-The number of bits that two fingerprints share is a product of 0/1 vectors, which a CPU computes fastest as a matrix product
-of 8-bit integers (oneDNN; about 1.2 ns a pair on two cores, against 5 for a popcount of packed bits with simsimd). For the nearest
-neighbour the references are grouped by their number of bits: within a group the Tanimoto coefficient grows with the number of
-shared bits, so a group needs one maximum and one division.
+The number of bits that two fingerprints share is a product of 0/1 vectors, which a CPU computes fastest as a matrix
+product of 8-bit integers (oneDNN; about 1.2 ns a pair on two cores, against 5 for a popcount of packed bits with
+simsimd). For the nearest neighbour the references are grouped by their number of bits: within a group the Tanimoto
+coefficient grows with the number of shared bits, so a group needs one maximum and one division.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ Progress = Callable[[int], object]
 _BLOCK = 2048
 
 
-def nearest_similarity(queries: Packed, references: Packed, progress: Progress | None = None) -> npt.NDArray[np.float64]:
+def nearest_similarity(
+    queries: Packed, references: Packed, progress: Progress | None = None
+) -> npt.NDArray[np.float64]:
     """The Tanimoto coefficient of each query with its nearest reference ``(queries,)``; at least one reference."""
     rows, rows_bits = _bits(queries)
     best = torch.zeros(len(rows))
@@ -86,7 +88,8 @@ def _bits(packed: Packed) -> tuple[npt.NDArray[np.uint8], Tensor]:
 
 def _operand(bits: npt.NDArray[np.uint8]) -> Tensor:
     tensor = torch.from_numpy(bits)
-    return tensor.view(torch.int8) if torch.backends.mkldnn.is_available() else tensor.float()
+    fast = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return tensor.view(torch.int8) if fast else tensor.float()
 
 
 def _product(rows: Tensor, columns: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +18,7 @@ from molvae.evaluation.generated import GeneratedSet
 from molvae.evaluation.inputs import Molecules, read_molecules
 from molvae.evaluation.moses import Metrics, compare, diversity, properties, weighted_mean
 from molvae.evaluation.profiles import Chemistry, Progress
-from molvae.evaluation.reference import Embed, Reference, load_reference
+from molvae.evaluation.reference import Reference, load_reference
 from molvae.evaluation.results import Report
 
 _AGAINST = ("FCD", "SNN", "Frag", "Scaf")
@@ -131,12 +131,12 @@ class _Run:
         """Everything that compares with a reference, and what needs no reference but molecules."""
         self.references = references
         if self.generated.num_valid == 0:
-            for key in (*(f"{a}/{s}" for s in ("Test", "TestSF") for a in _AGAINST), "IntDiv", "IntDiv2", "Filters", *_PROPERTIES):
+            for key in set(self._order()) - set(self.metrics) - {"Novelty"}:
                 self._none(key, "no valid molecule")
             self.notes.append("no line is a valid molecule: is this a file of SMILES?")
             return
         self.clock.start("ChemNet")
-        activations = self.embed(self.generated.canonical) if self.generated.num_valid > 1 else np.zeros((1, 512), np.float32)
+        activations = self.embed(self.generated.canonical)
         for suffix in ("Test", "TestSF"):
             if suffix not in references:
                 for key in _AGAINST:
@@ -174,6 +174,9 @@ class _Run:
         """The finished report."""
         generated = self.generated
         self.clock.start("end")
+        for suffix, reference in self.references.items():
+            if invalid := reference.num_lines - reference.statistics.num_molecules:
+                self.notes.append(f"{invalid:,} of {reference.num_lines:,} lines of the {suffix} reference are invalid")
         failed = sum(failure.count for failure in generated.failures)
         if failed:
             self.notes.append(f"RDKit failed on {failed:,} lines, counted as invalid: about.failures names them")
