@@ -216,11 +216,11 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
         manifest = json.loads(content)
         version, files = manifest["format"], manifest["files"]
         # Byte for byte what would be written now: a checksum alone would let a flip in white space pass.
-        intact = version != FORMAT or content == _manifest_bytes(files)
+        intact = content == _manifest_bytes(files) if version == FORMAT else isinstance(version, int)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"{type(error).__name__} while reading it") from error
-    if not intact:
-        raise _damaged(path, "a checksum that does not match")
+        raise _damaged(path, "something else than a manifest") from error
+    if not intact or any(Path(name).name != name for name in files):
+        raise _damaged(path, "a checksum or a name that does not match")
     if version != FORMAT:
         raise ArtifactError("a folder of another format", where=path, got=f"format {version}",
                             expected=f"format {FORMAT}", hint="Use the version of molvae that wrote it.")

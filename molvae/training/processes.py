@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -64,7 +65,7 @@ def open_fabric(
 def supervise(command: Sequence[str], num_processes: int, grace_seconds: float = 10.0) -> int:
     """Run a command as several processes of one job, and end them all as soon as one of them fails.
 
-    Each gets torchrun's variables (``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` ...). The first one speaks for all: the output
+    Each gets torchrun's variables (``RANK``, ``WORLD_SIZE`` ...). The first one speaks for all: the output
     of the others is dropped. SIGINT and SIGTERM are passed on, and the processes finish their step and save.
 
     Args:
@@ -100,16 +101,17 @@ def supervise(command: Sequence[str], num_processes: int, grace_seconds: float =
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> int | None:
     """Wait for all to end; returns the first that failed. Once one has, the others get ``grace_seconds``."""
-    failed, deadline = None, None
-    while any(process.poll() is None for process in processes):
-        if failed is None:
-            failed = next((rank for rank, process in enumerate(processes) if process.poll()), None)
-        elif deadline is None:
+    failed, deadline = None, math.inf
+    while True:
+        statuses = [process.poll() for process in processes]
+        if failed is None and any(statuses):
+            failed = next(rank for rank, status in enumerate(statuses) if status)
             deadline = time.monotonic() + grace_seconds
-        elif time.monotonic() > deadline:
+        if None not in statuses:
+            return failed
+        if time.monotonic() > deadline:
             _kill(processes)
         time.sleep(0.05)
-    return next((rank for rank, process in enumerate(processes) if process.returncode), None) if failed is None else failed
 
 
 def _verdict(processes: Sequence[subprocess.Popen[bytes]], failed: int | None, stderrs: Sequence[IO[bytes]]) -> int:

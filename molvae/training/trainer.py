@@ -116,12 +116,13 @@ class Trainer:
         return self.clock
 
     def start(self, resume: bool = False) -> None:
-        """Make everything ready for the next step, from the last checkpoint or from the beginning."""
+        """Make everything ready for the next step, from the last checkpoint or, if none stands yet, the beginning."""
         state = None
-        if resume:
+        begun = self.checkpoints.find("last") is not None
+        if begun and resume:
             state = self.checkpoints.load_last()
             self._take_up(state.clock)
-        elif self.checkpoints.find("last") is not None:
+        elif begun:
             raise ArtifactError("a run that has begun already", where=self.folder,
                                 hint="Resume it, or train into a new folder.")
         self._enter_phase(state)
