@@ -12,11 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.torture import FULL, note
 
 from molvae import artifacts
 from molvae.errors import ArtifactError
 from molvae.training.checkpoint import Checkpoints, Clock, State
+from tests.torture import FULL, note
 
 
 def write(folder: Path, seed: int = 0) -> Path:

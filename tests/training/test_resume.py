@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.training import toy
-from tests.torture import FULL, note
 
 import molvae.objectives.geco
 from molvae.training import Checkpoints
+from tests.torture import FULL, note
+from tests.training import toy
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.training.toy"])
