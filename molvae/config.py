@@ -281,7 +281,7 @@ def to_toml(config: Section) -> str:
 def save(config: RunConfig, path: Path) -> None:
     """Write the configuration, whole or not at all."""
     with atomic_write(path) as file:
-        file.write(to_toml(config).encode())
+        file.write(to_toml(config))
 
 
 def _without_none(value: Any) -> Any:
