@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molvae.data.batches import END, Batches, TokenBatch
-from molvae.data.bucketing import BucketedBatches, TensorBatches, gather
+from molvae.data.bucketing import BucketedBatches, PixelBatches, gather
 from molvae.errors import ConfigError
 
 
@@ -161,19 +161,19 @@ def test_gathering_equals_a_loop_over_rows(dtype: type) -> None:
 @given(st.integers(1, 100), st.integers(1, 30))
 def test_an_epoch_holds_every_image_once(num_images: int, batch_size: int) -> None:
     pixels = torch.arange(num_images * 6, dtype=torch.float32).reshape(num_images, 6)
-    seen = torch.cat([batch.pixels for batch in TensorBatches(pixels, batch_size, seed=0).epoch(3)])
+    seen = torch.cat([batch.pixels for batch in PixelBatches(pixels, batch_size, seed=0).epoch(3)])
     assert torch.equal(seen[seen[:, 0].argsort()], pixels)
 
 
 @given(st.integers(8, 100), st.integers(8, 30), st.integers(1, 4))
 def test_shards_of_images_put_together_are_the_whole_batch(num_images: int, batch_size: int, num_shards: int) -> None:
     pixels = torch.arange(num_images * 6, dtype=torch.float32).reshape(num_images, 6)
-    shards = [TensorBatches(pixels, batch_size, 0, num_shards, shard).epoch(1) for shard in range(num_shards)]
-    for batch, *parts in zip(TensorBatches(pixels, batch_size, 0).epoch(1), *shards, strict=True):
+    shards = [PixelBatches(pixels, batch_size, 0, num_shards, shard).epoch(1) for shard in range(num_shards)]
+    for batch, *parts in zip(PixelBatches(pixels, batch_size, 0).epoch(1), *shards, strict=True):
         assert torch.equal(torch.cat([part.pixels for part in parts]), batch.pixels)
         assert {(part.place.num_records, part.place.num_units) for part in parts} == {(len(batch), 6 * len(batch))}
 
 
 def test_both_kinds_are_what_the_trainer_asks_for() -> None:
-    both: list[Batches] = [BucketedBatches(table([3]), 1, 0), TensorBatches(torch.zeros(1, 4), 1, 0)]
+    both: list[Batches] = [BucketedBatches(table([3]), 1, 0), PixelBatches(torch.zeros(1, 4), 1, 0)]
     assert [len(batches) for batches in both] == [1, 1]

@@ -146,3 +146,10 @@ def test_a_pixel_codec_is_rebuilt_from_its_specification(tmp_path: Path) -> None
     assert codec.spec == {"kind": "pixels", "height": 8, "width": 8, "threshold": 0.5}
     assert codecs.load(tmp_path, codec.spec).spec == codec.spec
     assert (codec.num_units, codec.sizes, codec.files()) == (64, {"num_pixels": 64}, {})
+
+
+def test_a_users_smiles_is_brought_to_the_form_of_the_data() -> None:
+    codec = SmilesCodec("atom", CODEC.vocabulary, 12, "canonical")
+    assert codec.canonical(" OCC\n") == codec.canonical("C(C)O") == "CCO"
+    with pytest.raises(InputError):
+        codec.canonical("C1CC")
