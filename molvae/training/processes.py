@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
@@ -46,9 +47,9 @@ def open_fabric(
         timeout_seconds: after which a process that hangs ends the job; one that died is noticed at once.
     """
     _hold_lifeline()
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a progress bar is no place for its greetings
     if in_process_group():
-        # Buffers (multipliers, averages) follow from figures of the whole batch: they are equal without being sent.
-        strategy = DDPStrategy(timeout=timedelta(seconds=timeout_seconds), broadcast_buffers=False)
+        strategy = DDPStrategy(timeout=timedelta(seconds=timeout_seconds))
         num_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         num_nodes = int(os.environ.get("WORLD_SIZE", "1")) // num_local
         fabric = Fabric(
