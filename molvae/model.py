@@ -118,6 +118,25 @@ class Model:
         z = (1.0 - weights) * ends[0] + weights * ends[1]
         return self.decode(z), z
 
+    def extended(self, codec: Codec) -> Model:
+        """The same model for a codec that knows more tokens: what it has learned is kept, the rest is fresh.
+
+        Args:
+            codec: its tokens begin with this model's, in the same order.
+        """
+        spec = {name: dict(part) for name, part in self.vae.spec.items()}
+        for part in spec.values():
+            part.update({size: value for size, value in codec.sizes.items() if size in part})
+        vae = VAE.from_spec(spec)
+        fresh = vae.state_dict()
+        for name, learned in self.vae.state_dict().items():
+            if learned.shape == fresh[name].shape:
+                fresh[name] = learned
+            else:  # tokens are rows of the embeddings and of the head: the old ones come first
+                fresh[name][: len(learned)] = learned
+        vae.load_state_dict(fresh)
+        return Model(codec, vae, self.about)
+
     def save(self, folder: Path | str, *, card: str = "") -> None:
         """Write the model folder: config.json, weights.safetensors, what the codec owns, MODEL_CARD.md, and a manifest.
 

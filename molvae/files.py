@@ -1,0 +1,87 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Literal, overload
+
+from molvae.errors import InputError
+
+
+@overload
+def atomic_write(path: str | os.PathLike[str]) -> contextlib.AbstractContextManager[IO[str]]: ...
+
+
+@overload
+def atomic_write(
+    path: str | os.PathLike[str], *, binary: Literal[False]
+) -> contextlib.AbstractContextManager[IO[str]]: ...
+
+
+@overload
+def atomic_write(
+    path: str | os.PathLike[str], *, binary: Literal[True]
+) -> contextlib.AbstractContextManager[IO[bytes]]: ...
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Iterator[IO[Any]]:
+    """A file object whose content becomes ``path`` when the block ends, and vanishes when it raises.
+
+    Written beside the target, synchronised to the disk and renamed, so that a crash leaves the old file or the new one.
+    Missing folders are made. Text is UTF-8 with ``\\n`` as it is.
+
+    Args:
+        path: where the file is to appear.
+        binary: yield a binary file.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    target = Path(path)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") if binary else os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                yield file
+                file.flush()
+                os.fchmod(file.fileno(), 0o666 & ~_umask())
+                os.fsync(file.fileno())
+            os.replace(name, target)  # noqa: PTH105
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)  # noqa: PTH108
+            raise
+        sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the operating system says about writing ``path`` (a full disk, no permission) into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write: {(error.strerror or str(error)).lower()}", where=path,
+            hint="Make room on the disk or choose another place.",
+        ) from error
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Make a rename inside ``folder`` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,64 @@
+"""Functions for worker processes to suffer from; imported by the workers, so it imports little."""
+
+import os
+import signal
+import subprocess
+import time
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def misbehave(item: tuple[int, str]) -> int:
+    """Return the number, after doing what the word says."""
+    number, deed = item
+    if deed == "raise":
+        raise ValueError(f"no {number}\nsecond line")
+    if deed == "exit":
+        raise SystemExit(3)
+    if deed == "hang":
+        time.sleep(600)
+    if deed == "hang in C":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM, signal.SIGTERM])
+        time.sleep(600)
+    if deed == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if deed == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if deed == "leave":
+        os._exit(5)
+    if deed == "devour":
+        return len(bytearray(4 << 30))
+    return number
+
+
+def give_a_function(_: int) -> object:
+    return lambda: None
+
+
+def process_id(_: int) -> int:
+    return os.getpid()
+
+
+def process_ids(_: int) -> tuple[int, int]:
+    """This worker's id and that of a process that it starts and forgets."""
+    child = subprocess.Popen(["sleep", "600"])
+    child.returncode = 0  # keeps the destructor quiet
+    return os.getpid(), child.pid
+
+
+def fail_to_start() -> None:
+    raise RuntimeError("no such library")
+
+
+def address_space_limit(_: int) -> int:
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0]
+
+
+def loaded_modules(_: int) -> list[str]:
+    import sys
+
+    return sorted(sys.modules)

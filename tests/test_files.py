@@ -1,0 +1,49 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from molvae.errors import InputError
+from molvae.files import atomic_write
+
+
+def test_the_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file.txt"
+    with atomic_write(target) as file:
+        file.write("é\r\n")
+        assert not target.exists()
+    assert target.read_bytes() == "é\r\n".encode()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_exception_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "file.bin"
+    target.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), atomic_write(target, binary=True) as file:
+        file.write(b"new")
+        raise ZeroDivisionError
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        with atomic_write(tmp_path / "file") as file:
+            file.write("x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no space left on device at /"), atomic_write(tmp_path / "file.txt"):
+        raise OSError(28, os.strerror(28))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot write"), atomic_write(tmp_path / "file" / "below.txt") as file:
+        file.write("x")
