@@ -202,10 +202,8 @@ def assign(table: Spec, dotted: str, value: Any) -> None:
             raise ConfigError("a key below a value", where=f"--set {dotted}", got=f"'{name}' is not a table")
     if isinstance(place, list):
         place[_position(last, place, dotted)] = value
-    elif isinstance(place.get(last), dict) and isinstance(value, dict):
-        place[last] = merge(place[last], value)
     else:
-        place[last] = value
+        place.update(merge({k: v for k, v in place.items() if k == last}, {last: value}))
 
 
 def _position(name: str, place: list[Any], dotted: str) -> int:

@@ -59,19 +59,18 @@ def sample_valid(model: Model, num: int, seed: int) -> tuple[list[str], int]:
     """
     kept: list[str] = []
     drawn = 0
+    block = min(ROUND, max(1000, num))
     while len(kept) < num:
-        # A stream of its own for every round: the same seed gives the same samples.
-        samples = model.sample(ROUND, seed=seed + 1_000_003 * (drawn // ROUND))
-        for smiles in samples:
+        # A seed of its own for every round, so that the same seed gives the same samples.
+        for smiles in model.sample(block, seed=seed + 1_000_003 * (drawn // block)):
             drawn += 1
             if canonical_or_none(smiles) is not None:
                 kept.append(smiles)
                 if len(kept) == num:
-                    break
+                    return kept, drawn
         if len(kept) < 0.001 * drawn:
             raise InputError("a model that samples hardly any molecule", where="--valid-only",
                              got=f"{len(kept)} valid of {drawn:,}", hint="Train it longer, or leave --valid-only out.")
-        drawn = drawn if len(kept) == num else -(-drawn // ROUND) * ROUND
     return kept, drawn
 
 
