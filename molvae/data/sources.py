@@ -21,6 +21,7 @@ from molvae.data.fetching import (
     unpack_wheel,
 )
 from molvae.errors import ArtifactError, InputError
+from molvae.files import writing
 
 Kind = Literal["molecules", "strings", "images"]
 
@@ -214,7 +215,8 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, known: Mappin
         raise InputError("no such folder", where="--from", got=f"'{os.fspath(folder)}'")
     missing = [file for file in data.files if not is_intact(_folder(data) / file.name, file)]
     if missing:
-        _get(data, missing, None if folder is None else Path(folder))
+        with writing(_folder(data)):
+            _get(data, missing, None if folder is None else Path(folder))
     return _local(data, check=False)
 
 

@@ -1,0 +1,244 @@
+"""A file of molecules to one array of tokens, once: checked in worker processes, then read from the cache.
+
+The file is a stream; what grows with it is 20 bytes a molecule in memory and its tokens on disk. Each worker numbers
+the tokens of its block as they come, and the numbers are brought together with array look-ups.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molvae.chem.molecules import MAX_CHARACTERS
+from molvae.data.assembly import Assembly
+from molvae.data.cache import cache_folder, file_sha256, find_entry, new_entry
+from molvae.data.screening import Screened, Screening, prepare_worker, screen
+from molvae.data.tables import Reject, RejectsWriter, Table
+from molvae.data.token_table import TokenTable
+from molvae.data.tokenizer import TOKENIZERS, Tokenizer
+from molvae.data.vocabulary import Vocabulary
+from molvae.errors import InputError
+from molvae.execution import Limits, Outcome, Workers
+from molvae.files import atomic_write
+
+Array = np.ndarray[Any, Any]
+Progress = Callable[[int, int | None], None]
+
+_FORMAT = 1  # of what is cached; to be raised when the same input would give something else
+_BLOCK_STRINGS = 500
+_BLOCK_LIMITS = Limits(seconds=30.0, memory_bytes=4 << 30)
+_STRING_LIMITS = Limits(seconds=10.0, memory_bytes=4 << 30)
+_MAPPED_BYTES = 16 << 20  # larger arrays stay on disk
+_TOKENS_AT_ONCE = 1 << 22
+_MAX_SENT = 2 * MAX_CHARACTERS  # what travels to a worker of a string, more than passes
+_NOTHING = screen(Screening({"kind": "atom"}), [])
+_FAILURES = {
+    "timeout": f"RDKit took longer than {_STRING_LIMITS.seconds:g} s",
+    "memory": "RDKit ran out of memory",
+    "crashed": "RDKit crashed",
+    "raised": "RDKit failed",
+}
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A file's molecules as tokens, and the account of what became of every record; kept + rejected = read.
+
+    Attributes:
+        table: the tokens.
+        num_read: records in the file.
+        num_rejected: of them not in the table, duplicates included.
+        reasons: how many were rejected for which reason, most frequent first.
+        sha256: of the file.
+        rejects_csv: the content of ``rejects.csv``.
+    """
+
+    table: TokenTable
+    num_read: int
+    num_rejected: int
+    reasons: dict[str, int]
+    sha256: str
+    rejects_csv: bytes
+
+    @property
+    def num_kept(self) -> int:
+        """Strings in the table."""
+        return len(self.table)
+
+    def write_rejects(self, path: str | Path) -> None:
+        """Write ``rejects.csv``: line, text, reason."""
+        with atomic_write(path, binary=True) as file:
+            file.write(self.rejects_csv)
+
+
+def ingest(
+    path: str | Path,
+    *,
+    smiles_column: str | None = None,
+    tokenizer: Tokenizer | str = "atom",
+    vocabulary: Vocabulary | None = None,
+    max_length: int | None = None,
+    standardize: bool = False,
+    keys: bool = False,
+    molecules: bool = True,
+    num_workers: int | None = None,
+    use_cache: bool = True,
+    progress: Progress | None = None,
+) -> Ingested:
+    """Read, check and tokenise a file of molecules, or find in the cache that it has been done.
+
+    Args:
+        path: a file that `molvae.data.tables.Table` reads.
+        smiles_column: the column of the molecules; None for the one called ``smiles`` in any case.
+        tokenizer: or its kind.
+        vocabulary: the tokens of a model; a string with another is rejected. None takes the tokens that occur.
+        max_length: tokens of the longest string, its end not counted; None for no limit.
+        standardize: largest fragment, neutral, functional groups in normal form, canonical, each molecule once.
+            Otherwise the text of a molecule stays as given.
+        keys: compute the molecules' keys, which a split needs (50 µs each).
+        molecules: whether the strings are molecules; other strings are tokenised without asking RDKit.
+        num_workers: processes; None for one per available core, 0 for this process.
+        use_cache: look in the cache and leave the result there (``MOLVAE_CACHE``).
+        progress: called with the records done and their number.
+
+    Raises:
+        InputError: a file that cannot be read (see `Table`) or has no usable molecule, a full disk.
+    """
+    source = Table(path, smiles_column)
+    spec = (TOKENIZERS.build({"kind": tokenizer}) if isinstance(tokenizer, str) else tokenizer).spec
+    known = None if vocabulary is None else vocabulary.tokens
+    screening = Screening(spec, max_length, known, standardize, keys or standardize, molecules)
+    sha256 = file_sha256(source.path)
+    with ExitStack() as stack:
+        if use_cache:
+            folder = cache_folder("tables")
+            found = next(filter(None, (find_entry(folder, key) for key in _keys(source, screening, sha256))), None)
+            if found is not None:
+                return _load(found)
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="molvae-")))
+        key = _keys(source, screening, sha256)[0]
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        with new_entry(folder, key) as entry:
+            _build(entry, source, screening, sha256, workers if num_workers is None else num_workers, progress)
+        return _load(folder / key)
+
+
+def _keys(source: Table, screening: Screening, sha256: str) -> list[str]:
+    """The names under which a usable entry may lie: its own, and that of one which has the molecules' keys besides."""
+    names = []
+    for wanted in [screening] if screening.keys else [screening, replace(screening, keys=True)]:
+        content = {
+            **asdict(wanted), "format": _FORMAT, "file": sha256, "kind": source.kind, "column": source.smiles_column,
+            "rdkit": version("rdkit"),
+        }
+        names.append(hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32])
+    return names
+
+
+def _build(
+    entry: Path, source: Table, screening: Screening, sha256: str, num_workers: int, progress: Progress | None
+) -> None:
+    """Write the files of a cache entry."""
+    total = len(source) if progress is not None else None
+    with (entry / "rejects.csv").open("w", encoding="utf-8", newline="") as file, Assembly(entry) as assembly:
+        rejects = RejectsWriter(file)
+        num_read = 0
+        for block, screened in _screened(source, screening, num_workers):
+            num_read += len(block.lines) + len(block.rejects)
+            refused = [Reject(block.lines[at], block.smiles[at], why) for at, why in screened.reasons.items()]
+            for reject in sorted(block.rejects + refused, key=lambda reject: reject.line):
+                rejects.add(reject)
+            assembly.add(screened, np.array(block.lines, np.int64)[screened.kept])
+            if progress is not None:
+                progress(num_read, total)
+        for reject in assembly.finish(screening.vocabulary, unique=screening.standardize):
+            rejects.add(reject)
+    if num_read == rejects.count:
+        common = next((f"mostly '{reason}'" for reason, _ in rejects.reasons.most_common(1)), "no records")
+        raise InputError("no usable molecule", where=source.path, got=f"{num_read} records, {common}")
+    about = {
+        "tokens": assembly.vocabulary.tokens, "tokenizer": screening.tokenizer, "num_read": num_read,
+        "num_rejected": rejects.count, "reasons": dict(rejects.reasons.most_common()), "sha256": sha256,
+    }
+    (entry / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _load(entry: Path) -> Ingested:
+    """The content of a verified cache entry."""
+    about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
+    arrays = {
+        path.stem: np.load(path, mmap_mode="r" if path.stat().st_size > _MAPPED_BYTES else None, allow_pickle=False)
+        for path in entry.glob("*.npy")
+    }
+    table = TokenTable(
+        arrays["ids"], arrays["offsets"], arrays["lines"], Vocabulary(about["tokens"]), about["tokenizer"],
+        arrays.get("keys"),
+    )
+    return Ingested(table, about["num_read"], about["num_rejected"], about["reasons"], about["sha256"],
+                    (entry / "rejects.csv").read_bytes())
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Strings to be screened, where they stand, and the records among them that are rejected already."""
+
+    lines: list[int]
+    smiles: list[str]
+    rejects: list[Reject]
+
+
+def _blocks(source: Table) -> Iterator[_Block]:
+    for records in source.records():
+        for start in range(0, len(records), _BLOCK_STRINGS):
+            block = _Block([], [], [])
+            for at in range(start, min(start + _BLOCK_STRINGS, len(records))):
+                problem = records.problems.get(at) if records.problems else None
+                if problem is not None:
+                    block.rejects.append(Reject(records.lines[at], records.smiles[at], problem))
+                else:
+                    block.lines.append(records.lines[at])
+                    block.smiles.append(records.smiles[at])
+            yield block
+
+
+def _screened(source: Table, screening: Screening, num_workers: int) -> Iterator[tuple[_Block, Screened]]:
+    """Each block with what became of its strings; a block that brings its worker down is screened string by string."""
+    function = partial(screen, screening)
+    sent: deque[_Block] = deque()
+
+    def strings() -> Iterator[list[str]]:
+        for block in _blocks(source):
+            sent.append(block)
+            yield [smiles[:_MAX_SENT] for smiles in block.smiles]
+
+    with (
+        Workers(num_workers, _BLOCK_LIMITS, prepare_worker) as workers,
+        Workers(min(num_workers, 1), _STRING_LIMITS, prepare_worker) as careful,
+    ):
+        for outcome in workers.run(function, strings()):
+            block = sent.popleft()
+            if outcome.value is not None:
+                yield block, outcome.value
+                continue
+            yield replace(block, lines=[], smiles=[]), _NOTHING
+            singles = careful.run(function, [[smiles[:_MAX_SENT]] for smiles in block.smiles])
+            for line, smiles, single in zip(block.lines, block.smiles, singles, strict=True):
+                yield _Block([line], [smiles], []), single.value or _failed(single)
+
+
+def _failed(outcome: Outcome[Screened]) -> Screened:
+    detail = "" if outcome.status in ("timeout", "memory") else f": {outcome.reason}"
+    return replace(_NOTHING, reasons={0: _FAILURES[outcome.status] + detail})
