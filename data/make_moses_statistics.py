@@ -1,4 +1,4 @@
-"""Make the MOSES statistics that ship with molvae: molvae/bundled/reference_*.npz, for the test and the scaffold test set.
+"""Make the MOSES statistics that ship with molvae, of the test and the scaffold test set: bundled/reference_*.npz.
 
     molvae data fetch moses
     python data/make_moses_statistics.py --pieces FOLDER

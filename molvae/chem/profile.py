@@ -8,6 +8,7 @@ as long again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from rdkit import Chem, rdBase
@@ -17,7 +18,15 @@ from molvae.chem.fingerprints import morgan_bits
 from molvae.chem.fragments import brics_fragments, murcko_scaffold
 from molvae.chem.properties import PROPERTIES, properties
 
-__all__ = ["PROPERTIES", "Profile", "fingerprints", "prepare_worker", "profiles_of_generated", "profiles_of_reference"]
+__all__ = [
+    "PROPERTIES",
+    "Profile",
+    "fingerprints",
+    "prepare_worker",
+    "profiles_of_generated",
+    "profiles_of_reference",
+    "quiet",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,11 @@ class Profile:
     fragments: list[str]
     scaffold: str | None
     passes_filters: bool | None
+
+
+def quiet() -> AbstractContextManager[object]:
+    """No messages of RDKit about invalid molecules in this process while the context lasts."""
+    return rdBase.BlockLogs()
 
 
 def prepare_worker() -> None:

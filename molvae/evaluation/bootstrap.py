@@ -36,7 +36,9 @@ def intervals(
         for key, metric in metrics.items():
             values[key].append(metric(weights))
         progress(1)
-    return {key: _interval(np.array(drawn), metrics[key](counts)) for key, drawn in values.items()}
+    return {
+        key: _interval(np.array(drawn), metrics[key](counts)) for key, drawn in values.items() if np.isfinite(drawn).any()
+    }
 
 
 def rate_interval(part: int, whole: int, seed: int) -> Interval:

@@ -23,8 +23,9 @@ class CosineSimilarity:
         self._norm = float(np.sqrt(sum(count * count for count in reference.values())))
 
     def __call__(self, counts: Floats) -> float:
-        """The similarity of counts in the order of the table, not all zero."""
-        return float(self._common @ counts / (self._norm * np.linalg.norm(counts)))
+        """The similarity of counts in the order of the table; NaN if they are all zero."""
+        norm = float(np.linalg.norm(counts))
+        return float(self._common @ counts) / (self._norm * norm) if norm > 0 else float("nan")
 
 
 class WassersteinDistance:

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
 from molvae.chem.molecules import MAX_CHARACTERS
-from molvae.chem.profile import Profile, fingerprints, prepare_worker, profiles_of_generated, profiles_of_reference
+from molvae.chem.profile import (
+    Profile,
+    fingerprints,
+    prepare_worker,
+    profiles_of_generated,
+    profiles_of_reference,
+    quiet,
+)
 from molvae.execution import Limits, Outcome, Workers
 
 Value = TypeVar("Value")
@@ -53,15 +61,16 @@ class Chemistry:
     def __init__(self, num_workers: int = 2, seconds: float = 20.0, progress: Progress | None = None):
         self._workers = Workers(num_workers, Limits(seconds=seconds), initializer=prepare_worker)
         self._progress = progress or (lambda stage, done, total: None)
-        if num_workers == 0:
-            prepare_worker()
+        self._open = ExitStack()
 
     def __enter__(self) -> Chemistry:
-        self._workers.__enter__()
+        self._open.enter_context(self._workers)
+        if self._workers.num_workers == 0:
+            self._open.enter_context(quiet())
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._workers.__exit__(*exception)
+        self._open.close()
 
     def generated(self, molecules: Sequence[str]) -> tuple[list[Profile | None], list[Failure]]:
         """Profiles of generated molecules, one a line (None: invalid or failed), and the failures."""

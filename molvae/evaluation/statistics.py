@@ -110,7 +110,7 @@ def write_statistics(file: IO[bytes], statistics: Statistics, per_unit: Mapping[
 
 def read_statistics(path: Path) -> Statistics:
     """Read what `write_statistics` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         num = int(arrays["num_molecules"])
         return Statistics(
             num_molecules=num,

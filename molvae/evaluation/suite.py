@@ -64,15 +64,15 @@ def evaluate(
     run = _Run(clock, list(unique_at), seed, confidence)
     with Chemistry(num_workers, progress=clock.progress) as chemistry:
         clock.start("references")
-        references = {"Test": load_reference(*read_molecules(reference, "test"), chemistry, run.embed)}
+        sets = {"Test": read_molecules(reference, "test")}
         if reference_scaffolds is not None:
-            scaffolds = read_molecules(reference_scaffolds, "test_scaffolds")
-            references["TestSF"] = load_reference(*scaffolds, chemistry, run.embed)
+            sets["TestSF"] = read_molecules(reference_scaffolds, "test_scaffolds")
+        references = {suffix: load_reference(*named, chemistry, run.embed) for suffix, named in sets.items()}
         clock.start("chemistry")
         profiles, failures = chemistry.generated(lines)
     run.rates(GeneratedSet.of(profiles, failures))
     run.against(references)
-    run.novelty(None if train is None else read_molecules(train))
+    run.novelty(None if train is None else read_molecules(train), {suffix: named[1] for suffix, named in sets.items()})
     return run.report(name)
 
 
@@ -156,14 +156,17 @@ class _Run:
         self.rated["Filters"] = (int(self.generated.counts @ self.generated.passes), self.generated.num_valid)
         self._values(properties(self.generated, references["Test"]))
 
-    def novelty(self, train: tuple[str, list[str]] | None) -> None:
+    def novelty(self, train: tuple[str, list[str]] | None, references: dict[str, list[str]]) -> None:
         """The share of distinct molecules that are not among the training strings as stored."""
         self.clock.start("novelty")
         if train is None:
             self._none("Novelty", "no training set given")
             return
         name, lines = train
-        self.train = {"name": name, "num_lines": len(lines)}
+        self.train = {"name": name, "lines": len(lines)}
+        for suffix, reference in references.items():
+            if common := len(set(reference).intersection(lines)):
+                self.notes.append(f"{common:,} strings of the {suffix} reference are in the training set as well")
         molecules = set(self.generated.canonical)
         if not molecules:
             self._none("Novelty", "no valid molecule")
