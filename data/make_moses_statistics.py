@@ -28,7 +28,7 @@ from molvae.files import atomic_write
 
 BUNDLED = Path(__file__).parents[1] / "molvae" / "bundled"
 PIECE = 10_000
-# Sorted values are shipped as integer steps of this many to the unit: logP has 4 decimals, weight 3; the others lose < 1e-8.
+# Sorted values are shipped as integer steps, so many to the unit. logP has 4 decimals, weight 3; the others lose 5e-9.
 PER_UNIT = {"logP": 10**5, "weight": 10**4, "SA": 10**8, "QED": 10**8, "NP": 10**8}
 
 

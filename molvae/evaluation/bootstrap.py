@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from molvae.evaluation.distances import Floats
-from molvae.evaluation.moses import Metric
+from molvae.evaluation.moses import Metric, Progress, Sample
 
-NUM_RESAMPLES = 200
+NUM_RESAMPLES = 100
 LEVEL = 0.95
 Interval = tuple[float, float]
 
 
 def intervals(
-    metrics: Mapping[str, Metric], counts: Floats, seed: int, progress: Callable[[int], object]
+    metrics: Mapping[str, Metric], counts: Floats, activations: npt.NDArray[np.float32], seed: int, progress: Progress
 ) -> dict[str, Interval]:
     """95 % percentile intervals over resamplings of the valid molecules with replacement.
 
@@ -23,8 +24,9 @@ def intervals(
     by the difference between the resamplings' mean and the value itself.
 
     Args:
-        metrics: functions of the molecules' weights.
+        metrics: functions of a sample.
         counts: how often each distinct molecule occurs.
+        activations: ChemNet's, a row per distinct molecule.
         seed: of the resampling.
         progress: called after each resampling.
     """
@@ -32,13 +34,13 @@ def intervals(
     num = round(float(counts.sum()))
     values: dict[str, list[float]] = {key: [] for key in metrics}
     for _ in range(NUM_RESAMPLES):
-        weights = draws.multinomial(num, counts / counts.sum()).astype(np.float64)
+        sample = Sample(draws.multinomial(num, counts / counts.sum()).astype(np.float64), activations)
         for key, metric in metrics.items():
-            values[key].append(metric(weights))
+            values[key].append(metric(sample))
         progress(1)
-    return {
-        key: _interval(np.array(drawn), metrics[key](counts)) for key, drawn in values.items() if np.isfinite(drawn).any()
-    }
+    itself = Sample(counts, activations)
+    found = {key: np.array(drawn) for key, drawn in values.items() if np.isfinite(drawn).any()}
+    return {key: _interval(drawn, metrics[key](itself)) for key, drawn in found.items()}
 
 
 def rate_interval(part: int, whole: int, seed: int) -> Interval:

@@ -1,23 +1,45 @@
-"""The MOSES metrics (Polykovskiy et al. 2020) as functions of how often each generated molecule is counted."""
+"""The MOSES metrics (Polykovskiy et al. 2020) as functions of a sample: how often each generated molecule is counted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from molvae.evaluation.distances import CosineSimilarity, Floats, WassersteinDistance
-from molvae.evaluation.frechet import FrechetDistance, fit_gaussian
+from molvae.evaluation.frechet import FrechetDistance, Gaussian, fit_gaussian
 from molvae.evaluation.generated import GeneratedSet, Labels
 from molvae.evaluation.reference import Reference
 from molvae.evaluation.similarity import mean_similarities, nearest_similarity
 
-Metric = Callable[[Floats], float]
-"""Weights of the distinct molecules → the metric's value."""
 Progress = Callable[[int], object]
+
+
+class Sample:
+    """The generated set itself, or a resampling of it.
+
+    Args:
+        weights: how often each distinct molecule is counted.
+        activations: ChemNet's, a row per distinct molecule.
+    """
+
+    def __init__(self, weights: Floats, activations: npt.NDArray[np.float32]):
+        self.weights, self._activations = weights, activations
+
+    @cached_property
+    def gaussian(self) -> Gaussian:
+        """Mean and covariance of the activations, for all references."""
+        return fit_gaussian(self._activations, self.weights)
+
+    def mean(self, values: Floats | npt.NDArray[np.bool_]) -> float:
+        """Mean of a value per distinct molecule."""
+        return float(values @ self.weights / self.weights.sum())
+
+
+Metric = Callable[[Sample], float]
 
 
 @dataclass
@@ -40,22 +62,19 @@ class Metrics:
             self.functions[key] = function
 
 
-def compare(
-    generated: GeneratedSet, reference: Reference, activations: npt.NDArray[np.float32], suffix: str, progress: Progress
-) -> Metrics:
+def compare(generated: GeneratedSet, reference: Reference, suffix: str, progress: Progress) -> Metrics:
     """FCD, SNN, Frag and Scaf against one reference, keys ending in ``suffix``; at least one valid molecule.
 
     Args:
         generated: the set.
         reference: what it is compared with.
-        activations: ChemNet's, a row per distinct generated molecule.
         suffix: ``Test`` or ``TestSF``.
         progress: called with numbers of reference fingerprints compared.
     """
     metrics, statistics = Metrics(), reference.statistics
-    metrics.add(f"FCD/{suffix}", *_fcd(generated, reference, activations))
+    metrics.add(f"FCD/{suffix}", *_fcd(generated, reference))
     nearest = nearest_similarity(generated.fingerprints, reference.fingerprints, progress)
-    metrics.add(f"SNN/{suffix}", lambda weights: weighted_mean(nearest, weights))
+    metrics.add(f"SNN/{suffix}", lambda sample: sample.mean(nearest))
     for key, labels, counts, what in (
         ("Frag", generated.fragments, statistics.fragments, "fragment"),
         ("Scaf", generated.scaffolds, statistics.scaffolds, "scaffold of two rings or more"),
@@ -68,28 +87,35 @@ def compare(
     return metrics
 
 
-def _cosine(similarity: CosineSimilarity, labels: Labels, weights: Floats) -> float:
-    return similarity(labels.counts(weights))
+def _cosine(similarity: CosineSimilarity, labels: Labels, sample: Sample) -> float:
+    return similarity(labels.counts(sample.weights))
 
 
-def _fcd(
-    generated: GeneratedSet, reference: Reference, activations: npt.NDArray[np.float32]
-) -> tuple[Metric | None, str]:
+def _fcd(generated: GeneratedSet, reference: Reference) -> tuple[Metric | None, str]:
     gaussian = reference.statistics.gaussian
     if generated.num_valid < 2:
         return None, f"a covariance needs two molecules, the generated set has {generated.num_valid} valid"
     if gaussian is None:
         return None, f"a covariance needs two molecules, the reference has {reference.statistics.num_molecules} valid"
     distance = FrechetDistance(gaussian)
-    return lambda weights: distance(fit_gaussian(activations, weights)), ""
+    return lambda sample: distance(sample.gaussian), ""
+
+
+def filters(generated: GeneratedSet) -> Metrics:
+    """The share of molecules that the filters let pass."""
+    return Metrics({"Filters": lambda sample: sample.mean(generated.passes)})
 
 
 def properties(generated: GeneratedSet, reference: Reference) -> Metrics:
     """Wasserstein distances of logP, SA, QED, weight and NP to the reference's values."""
     metrics = Metrics()
     for key, values in generated.properties.items():
-        metrics.add(key, WassersteinDistance(reference.statistics.properties[key], values))
+        metrics.add(key, partial(_wasserstein, WassersteinDistance(reference.statistics.properties[key], values)))
     return metrics
+
+
+def _wasserstein(distance: WassersteinDistance, sample: Sample) -> float:
+    return distance(sample.weights)
 
 
 def diversity(generated: GeneratedSet, linear: bool, progress: Progress) -> Metrics:
@@ -111,15 +137,10 @@ def diversity(generated: GeneratedSet, linear: bool, progress: Progress) -> Metr
         inverse = own / (2.0 * root)
         slope = mean_similarities(generated.fingerprints, inverse)[1] * inverse.sum() / own.sum()
 
-    def intdiv(weights: Floats) -> float:
-        return 1.0 - 2.0 * weighted_mean(mean, weights) + weighted_mean(mean, own)
+    def intdiv(sample: Sample) -> float:
+        return 1.0 - 2.0 * sample.mean(mean) + float(mean @ own / own.sum())
 
-    def intdiv2(weights: Floats) -> float:
-        return 1.0 - weighted_mean(root, weights) - weighted_mean(slope, weights) + weighted_mean(slope, own)
+    def intdiv2(sample: Sample) -> float:
+        return 1.0 - sample.mean(root) - sample.mean(slope) + float(slope @ own / own.sum())
 
     return Metrics({"IntDiv": intdiv, "IntDiv2": intdiv2})
-
-
-def weighted_mean(values: Floats | npt.NDArray[np.bool_], weights: Floats) -> float:
-    """Mean of values, each counted ``weights`` times."""
-    return float(values @ weights / weights.sum())

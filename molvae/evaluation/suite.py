@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,12 +12,13 @@ from platform import python_version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from molvae.errors import InputError
 from molvae.evaluation import bootstrap, chemnet
 from molvae.evaluation.generated import GeneratedSet
 from molvae.evaluation.inputs import Molecules, read_molecules
-from molvae.evaluation.moses import Metrics, compare, diversity, properties, weighted_mean
+from molvae.evaluation.moses import Metric, Metrics, Sample, compare, diversity, filters, properties
 from molvae.evaluation.profiles import Chemistry, Progress
 from molvae.evaluation.reference import Reference, load_reference
 from molvae.evaluation.results import Report
@@ -100,6 +102,7 @@ class _Run:
     seed: int
     confidence: bool
     generated: GeneratedSet = field(init=False)
+    functions: dict[str, Metric] = field(default_factory=dict)
     metrics: dict[str, float | None] = field(default_factory=dict)
     intervals: dict[str, bootstrap.Interval] = field(default_factory=dict)
     rated: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -109,7 +112,7 @@ class _Run:
     references: dict[str, Reference] = field(default_factory=dict)
     train: dict[str, Any] | None = None
 
-    def embed(self, canonical: Sequence[str]) -> Any:
+    def embed(self, canonical: Sequence[str]) -> npt.NDArray[np.float32]:
         """ChemNet's activations, with progress."""
         step = partial(self._step, "ChemNet", len(canonical))
         return chemnet.load_chemnet()(canonical, progress=step)
@@ -144,17 +147,18 @@ class _Run:
                 continue
             self.clock.start(f"comparison with {suffix}")
             step = partial(self._step, f"similarity to {suffix}", len(references[suffix].fingerprints))
-            self._values(compare(self.generated, references[suffix], activations, suffix, step))
+            self._collect(compare(self.generated, references[suffix], suffix, step))
             self.sizes[f"FCD/{suffix}"] = {
                 "generated": self.generated.num_valid, "generated_distinct": len(self.generated.canonical),
                 "reference": references[suffix].statistics.num_molecules,
             }
         self.clock.start("diversity")
         step = partial(self._step, "internal diversity", len(self.generated.canonical))
-        self._values(diversity(self.generated, self.confidence, step))
-        self._values(Metrics({"Filters": lambda weights: weighted_mean(self.generated.passes, weights)}))
+        self._collect(diversity(self.generated, self.confidence, step))
+        self._collect(filters(self.generated))
         self.rated["Filters"] = (int(self.generated.counts @ self.generated.passes), self.generated.num_valid)
-        self._values(properties(self.generated, references["Test"]))
+        self._collect(properties(self.generated, references["Test"]))
+        self._values(activations)
 
     def novelty(self, train: tuple[str, list[str]] | None, references: dict[str, list[str]]) -> None:
         """The share of distinct molecules that are not among the training strings as stored."""
@@ -207,14 +211,26 @@ class _Run:
         keys += [f"{key}/{suffix}" for suffix in ("Test", "TestSF") for key in _AGAINST]
         return [*keys, "IntDiv", "IntDiv2", "Filters", *_PROPERTIES, "Novelty"]
 
-    def _values(self, metrics: Metrics) -> None:
-        counts = self.generated.counts.astype(np.float64)
-        self.metrics |= {key: function(counts) for key, function in metrics.functions.items()}
+    def _collect(self, metrics: Metrics) -> None:
+        self.functions |= metrics.functions
         for key, reason in metrics.reasons.items():
             self._none(key, reason)
+
+    def _values(self, activations: npt.NDArray[np.float32]) -> None:
+        """Compute what was collected, and the intervals if they are asked for."""
+        self.clock.start("values")
+        counts = self.generated.counts.astype(np.float64)
+        itself = Sample(counts, activations)
+        for key, function in self.functions.items():
+            value = function(itself)
+            if math.isfinite(value):
+                self.metrics[key] = value
+            else:
+                self._none(key, f"the computation gave {value}")
         if self.confidence:
+            self.clock.start("bootstrap")
             step = partial(self._step, "bootstrap", bootstrap.NUM_RESAMPLES)
-            self.intervals |= bootstrap.intervals(metrics.functions, counts, self.seed, step)
+            self.intervals |= bootstrap.intervals(self.functions, counts, activations, self.seed, step)
 
     def _rate(self, key: str, part: int, whole: int, interval: bool = True) -> None:
         self.metrics[key] = part / whole

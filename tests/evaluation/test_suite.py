@@ -12,7 +12,7 @@ import pytest
 
 from molvae.data.sources import resolve
 from molvae.errors import MolvaeError
-from molvae.evaluation import Report, evaluate
+from molvae.evaluation import Report, bootstrap, evaluate
 from molvae.evaluation.inputs import read_molecules
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -192,7 +192,8 @@ def test_json_and_table_say_what_the_numbers_rest_on(tmp_path: Path) -> None:
     assert "3 of 4" in table and "n = 3 against 8" in table and "no training set given" in table
 
 
-def test_intervals_hold_the_values_and_follow_the_seed() -> None:
+def test_intervals_hold_the_values_and_follow_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "NUM_RESAMPLES", 12)
     first, again, other = (
         evaluate([*REFERENCE, "C(", "CCO"], REFERENCE, train=["CCO"], confidence=True, num_workers=0, seed=seed)
         for seed in (0, 0, 1)
@@ -218,15 +219,15 @@ def test_progress_reaches_each_stages_total() -> None:
 def test_resampled_diversity_is_right_to_first_order() -> None:
     from molvae.chem.profile import profiles_of_generated
     from molvae.evaluation.generated import GeneratedSet
-    from molvae.evaluation.moses import diversity
+    from molvae.evaluation.moses import Sample, diversity
     from molvae.evaluation.similarity import mean_similarities
 
     generated = GeneratedSet.of(profiles_of_generated(REFERENCE * 50), [])
     metrics = diversity(generated, True, lambda num: None).functions
     weights = np.random.default_rng(0).multinomial(400, np.full(8, 1 / 8)).astype(np.float64)
     mean, square = mean_similarities(generated.fingerprints, weights)
-    assert metrics["IntDiv"](weights) == pytest.approx(1 - mean @ weights / 400, abs=2e-3)
-    assert metrics["IntDiv2"](weights) == pytest.approx(1 - np.sqrt(square) @ weights / 400, abs=2e-3)
-    own = generated.counts.astype(np.float64)
-    moved = abs(metrics["IntDiv"](weights) - metrics["IntDiv"](own))
+    drawn, own = (Sample(w, np.zeros((8, 1), np.float32)) for w in (weights, generated.counts.astype(np.float64)))
+    assert metrics["IntDiv"](drawn) == pytest.approx(1 - mean @ weights / 400, abs=2e-3)
+    assert metrics["IntDiv2"](drawn) == pytest.approx(1 - np.sqrt(square) @ weights / 400, abs=2e-3)
+    moved = abs(metrics["IntDiv"](drawn) - metrics["IntDiv"](own))
     assert moved > 1e-3  # the resampling did move it, so the tolerance above says something
