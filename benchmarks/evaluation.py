@@ -107,7 +107,7 @@ def prepare_molsets(scratch: Path) -> Path:
     """A folder with molsets 0.3.1, mended, for PYTHONPATH."""
     folder = scratch / "molsets"
     if not (folder / "moses").is_dir():
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--target", str(folder)]
+        options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(folder)]
         subprocess.run([sys.executable, "-m", "pip", "install", *options, "molsets==0.3.1"], check=True)
     for name, pairs in MENDED.items():
         path = folder / "moses" / name
