@@ -23,7 +23,7 @@ import numpy as np
 
 from molvae.chem.molecules import MAX_CHARACTERS
 from molvae.data.assembly import Assembly
-from molvae.data.cache import cache_folder, file_sha256, find_entry, new_entry
+from molvae.data.cache import cache_folder, file_sha256, find_entry, is_usable, new_entry
 from molvae.data.screening import Screened, Screening, prepare_worker, screen
 from molvae.data.tables import Reject, RejectsWriter, Table
 from molvae.data.token_table import TokenTable
@@ -119,19 +119,23 @@ def ingest(
     known = None if vocabulary is None else vocabulary.tokens
     screening = Screening(spec, max_length, known, standardize, keys or standardize)
     sha256 = file_sha256(source.path)
+    names = _keys(source, screening, sha256)
     with ExitStack() as stack:
-        if use_cache:
-            folder = cache_folder("tables")
-            found = next(filter(None, (find_entry(folder, key) for key in _keys(source, screening, sha256))), None)
-            if found is not None:
-                return _load(found)
-        else:
+        folder = cache_folder("tables")
+        if not (use_cache and is_usable(folder)):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="molvae-")))
-        key = _keys(source, screening, sha256)[0]
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        with new_entry(folder, key) as entry:
-            _build(entry, source, screening, sha256, workers if num_workers is None else num_workers, progress)
-        return _load(folder / key)
+        found = next((entry for name in names if (entry := find_entry(folder, name)) is not None), None)
+        if found is None:
+            found = folder / names[0]
+            workers = available_cores() if num_workers is None else num_workers
+            with new_entry(folder, names[0]) as entry:
+                _build(entry, source, screening, sha256, workers, progress)
+        return _load(found)
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keys(source: Table, screening: Screening, sha256: str) -> list[str]:

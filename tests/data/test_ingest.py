@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -234,3 +236,15 @@ def test_zinc_is_kept_whole(shared_data: Path, tmp_path: Path, tokenizer: str) -
     result = ingest(source, tokenizer=tokenizer, num_workers=0)
     assert result.table.strings() == expected
     assert result.num_rejected == 0
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path / "file" / "cache"))
+    assert ingest(write(tmp_path, MOLECULES), num_workers=0).table.strings() == MOLECULES
+
+
+def test_what_a_worker_imports_holds_no_torch() -> None:
+    script = "import sys, molvae.data.ingest\nprint(sorted({'torch', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[]"
