@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from molvae.chem.molecules import MAX_CHARACTERS
+from molvae.chem.molecules import MAX_CHARACTERS, RDKIT_VERSION
 from molvae.data.assembly import Assembly
 from molvae.data.cache import cache_folder, file_sha256, find_entry, is_usable, new_entry
 from molvae.data.screening import Screened, Screening, prepare_worker, screen
@@ -76,6 +75,13 @@ class Ingested:
     def num_kept(self) -> int:
         """Strings in the table."""
         return len(self.table)
+
+    @property
+    def summary(self) -> str:
+        """The account in a line."""
+        account = f"{self.num_read:,} read, {self.num_kept:,} kept, {self.num_rejected:,} rejected"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
+        return f"{account} ({reasons})" if reasons else account
 
     def write_rejects(self, path: str | Path) -> None:
         """Write ``rejects.csv``: line, text, reason."""
@@ -144,7 +150,7 @@ def _keys(source: Table, screening: Screening, sha256: str) -> list[str]:
     for wanted in [screening] if screening.keys else [screening, replace(screening, keys=True)]:
         content = {
             **asdict(wanted), "format": _FORMAT, "file": sha256, "kind": source.kind, "column": source.smiles_column,
-            "rdkit": version("rdkit"),
+            "rdkit": RDKIT_VERSION,
         }
         names.append(hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32])
     return names

@@ -1,4 +1,5 @@
 import random
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,7 @@ def test_standard_molecules_come_once(tmp_path: Path) -> None:
         [5, "CCO", "duplicate: the molecule of line 1"],
     ]
     assert result.reasons == {"duplicate": 3}
+    assert result.summary == "5 read, 2 kept, 3 rejected (3 duplicate)"
     assert result.num_kept + result.num_rejected == result.num_read == 5
 
 
@@ -104,6 +106,19 @@ def test_the_vocabulary_report_counts_tokens_and_molecules(tmp_path: Path) -> No
     report = ingest(write(tmp_path, ["CCO", "CN"]), num_workers=0).table.report().set_index("token")
     assert report.loc["C"].tolist() == [3, 2]
     assert report.loc["N"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_full_disk_is_one_line_and_leaves_no_entry(tmp_path: Path, use_cache: bool) -> None:
+    path = write(tmp_path, MOLECULES * 100)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(InputError, match="cannot write: file too large"):
+            ingest(path, num_workers=0, use_cache=use_cache)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not use_cache or list((tmp_path / "cache" / "tables").iterdir()) == []
 
 
 def test_progress_reaches_the_number_of_records(tmp_path: Path) -> None:
