@@ -1,7 +1,7 @@
 """Folders on disk that appear whole or not at all, and are verified before a tensor of theirs is used.
 
-A folder holds tensors as safetensors, everything else as JSON or text, and a ``manifest.json`` with the SHA-256 and the size
-of every file and a checksum of itself. No format here can carry code.
+A folder holds tensors as safetensors, everything else as JSON or text, and a ``manifest.json`` with the SHA-256 and the
+size of every file and a checksum of itself. No format here can carry code.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Folder:
         extra = {entry.name for entry in path.iterdir()} - set(self.files) - {MANIFEST} - set(editable) - SYSTEM_FILES
         if extra:
             raise ArtifactError(
-                "a file that does not belong to the folder", where=path / min(extra), got="a file without an entry in the manifest",
+                "a file that does not belong to the folder", where=path / min(extra), got="no entry in the manifest",
                 expected=f"only {', '.join(sorted(self.files))}", hint="Move it elsewhere.",
             )
 
@@ -216,14 +216,14 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
         manifest = json.loads(content)
         version, files = manifest["format"], manifest["files"]
         # Byte for byte what would be written now: a checksum alone would let a flip in white space pass.
-        intact = version != FORMAT or content == _manifest_bytes(files)
+        intact = content == _manifest_bytes(files) if version == FORMAT else isinstance(version, int)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"{type(error).__name__} while reading it") from error
-    if not intact:
-        raise _damaged(path, "a checksum that does not match")
+        raise _damaged(path, "something else than a manifest") from error
+    if not intact or any(Path(name).name != name for name in files):
+        raise _damaged(path, "a checksum or a name that does not match")
     if version != FORMAT:
-        raise ArtifactError("a folder of another format", where=path, got=f"format {version}", expected=f"format {FORMAT}",
-                            hint="Use the version of molvae that wrote it.")
+        raise ArtifactError("a folder of another format", where=path, got=f"format {version}",
+                            expected=f"format {FORMAT}", hint="Use the version of molvae that wrote it.")
     return cast(dict[str, dict[str, Any]], files)
 
 

@@ -35,7 +35,7 @@ class DataConfig(Section):
     """What is read and how it becomes batches.
 
     ``codec`` is ``smiles`` or ``pixels``; ``max_length`` counts tokens, the end of the string not included; ``threshold``
-    makes pixels binary.
+    makes pixels binary; ``molecules = false`` is for strings that are no chemistry.
     """
 
     codec: Literal["smiles", "pixels"] = "smiles"
@@ -43,6 +43,7 @@ class DataConfig(Section):
     valid: str | None = None
     test: str | None = None
     smiles_column: str | None = None
+    molecules: bool = True
     tokenizer: Literal["atom", "character"] = "atom"
     max_length: int = Field(100, ge=1, le=10_000)
     standardize: bool = False
@@ -202,10 +203,8 @@ def assign(table: Spec, dotted: str, value: Any) -> None:
             raise ConfigError("a key below a value", where=f"--set {dotted}", got=f"'{name}' is not a table")
     if isinstance(place, list):
         place[_position(last, place, dotted)] = value
-    elif isinstance(place.get(last), dict) and isinstance(value, dict):
-        place[last] = merge(place[last], value)
     else:
-        place[last] = value
+        place.update(merge({k: v for k, v in place.items() if k == last}, {last: value}))
 
 
 def _position(name: str, place: list[Any], dotted: str) -> int:
@@ -281,7 +280,7 @@ def to_toml(config: Section) -> str:
 def save(config: RunConfig, path: Path) -> None:
     """Write the configuration, whole or not at all."""
     with atomic_write(path) as file:
-        file.write(to_toml(config).encode())
+        file.write(to_toml(config))
 
 
 def _without_none(value: Any) -> Any:

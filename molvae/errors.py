@@ -6,6 +6,17 @@ Every message reads ``<what> at <where>: got <value>; expected <range>. <what to
 
 from __future__ import annotations
 
+LONGEST_VALUE = 200
+"""Characters of an offending value that a message shows; a line of a hostile file may have a million."""
+
+
+def _shown(value: object, longest: int | None = None) -> str:
+    """A value on one line: what does not print (new lines, NUL, terminal escapes) is escaped, what is long is cut."""
+    text = str(value)
+    if longest is not None and len(text) > longest:
+        text = f"{text[:longest]}... ({len(text)} characters)"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
 
 class MolvaeError(Exception):
     """Anything that molvae refuses on purpose.
@@ -25,12 +36,12 @@ class MolvaeError(Exception):
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        line = self.what if self.where is None else f"{self.what} at {self.where}"
+        line = self.what if self.where is None else f"{self.what} at {_shown(self.where)}"
         details = []
         if self.got is not None:
-            details.append(f"got {self.got}")
+            details.append(f"got {_shown(self.got, LONGEST_VALUE)}")
         if self.expected is not None:
-            details.append(f"expected {self.expected}")
+            details.append(f"expected {_shown(self.expected)}")
         if details:
             line += ": " + "; ".join(details)
         if self.hint:
@@ -42,7 +53,9 @@ class MolvaeError(Exception):
         return _rebuild, (type(self), self.what, self.where, self.got, self.expected, self.hint)
 
 
-def _rebuild(kind: type[MolvaeError], what: str, where: object, got: object, expected: object, hint: str | None) -> object:
+def _rebuild(
+    kind: type[MolvaeError], what: str, where: object, got: object, expected: object, hint: str | None
+) -> MolvaeError:
     return kind(what, where=where, got=got, expected=expected, hint=hint)
 
 

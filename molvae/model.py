@@ -78,7 +78,7 @@ class Model:
         Args:
             z: (records, latent), finite.
         """
-        points = torch.as_tensor(z, dtype=torch.float32)
+        points = z.float() if isinstance(z, torch.Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
         if points.ndim != 2 or points.shape[1] != self.latent_size:
             raise InputError("latent points of the wrong shape", where="decode", got=tuple(points.shape),
                              expected=f"(records, {self.latent_size})")
@@ -117,6 +117,25 @@ class Model:
         weights = np.linspace(0.0, 1.0, num_points, dtype=np.float32)[:, None]
         z = (1.0 - weights) * ends[0] + weights * ends[1]
         return self.decode(z), z
+
+    def extended(self, codec: Codec) -> Model:
+        """The same model for a codec that knows more tokens: what it has learned is kept, the rest is fresh.
+
+        Args:
+            codec: its tokens begin with this model's, in the same order.
+        """
+        spec = {name: dict(part) for name, part in self.vae.spec.items()}
+        for part in spec.values():
+            part.update({size: value for size, value in codec.sizes.items() if size in part})
+        vae = VAE.from_spec(spec)
+        fresh = vae.state_dict()
+        for name, learned in self.vae.state_dict().items():
+            if learned.shape == fresh[name].shape:
+                fresh[name] = learned
+            else:  # tokens are rows of the embeddings and of the head: the old ones come first
+                fresh[name][: len(learned)] = learned
+        vae.load_state_dict(fresh)
+        return Model(codec, vae, self.about)
 
     def save(self, folder: Path | str, *, card: str = "") -> None:
         """Write the model folder: config.json, weights.safetensors, what the codec owns, MODEL_CARD.md, and a manifest.

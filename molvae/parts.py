@@ -111,12 +111,13 @@ class Axis(Generic[PartT]):
             raise ConfigError(f"no kind given for the {self.name}", where=f"{self.name}.kind",
                               expected=f"one of {', '.join(sorted(self._classes))}")
         known = self.parameters(kind)
+        choice = [name for name in known if name not in context]
         for name in arguments:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
+                near = difflib.get_close_matches(name, choice, n=1)
                 raise ConfigError(
                     f"unknown key for {self.name} '{kind}'", where=f"{self.name}.{name}", got=f"'{name}'",
-                    expected=f"one of {', '.join(known)}" if known else "no keys",
+                    expected=f"one of {', '.join(choice)}" if choice else "no keys",
                     hint=f"Did you mean '{near[0]}'?" if near else None,
                 )
         for name, value in context.items():

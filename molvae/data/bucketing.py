@@ -51,7 +51,7 @@ class EpochBatches(ABC, Generic[BatchT]):
         seed: of the order; None keeps the records in their own order, the same in every epoch.
         num_shards: processes that share every batch.
         shard: which of them this is; it gets a contiguous slice, as equal to the others as can be.
-        pin_memory: put batches into page-locked memory, from which a GPU copies while it computes.
+        pin_memory: put batches into page-locked memory, from which a GPU copies while it computes (it takes a GPU).
 
     Raises:
         ConfigError: a batch that leaves a process without a record.
@@ -156,7 +156,7 @@ class BucketedBatches(EpochBatches[TokenBatch]):
         return TokenBatch(tokens.pin_memory(), lengths.pin_memory(), batch.place)
 
 
-class TensorBatches(EpochBatches[PixelBatch]):
+class PixelBatches(EpochBatches[PixelBatch]):
     """Images in batches.
 
     Args:

@@ -98,6 +98,7 @@ def ingest(
     max_length: int | None = None,
     standardize: bool = False,
     keys: bool = False,
+    molecules: bool = True,
     num_workers: int | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
@@ -113,6 +114,7 @@ def ingest(
         standardize: largest fragment, neutral, functional groups in normal form, canonical, each molecule once.
             Otherwise the text of a molecule stays as given.
         keys: compute the molecules' keys, which a split needs (50 µs each).
+        molecules: whether the strings are molecules; other strings are tokenised without asking RDKit.
         num_workers: processes; None for one per available core, 0 for this process.
         use_cache: look in the cache and leave the result there (``MOLVAE_CACHE``).
         progress: called with the records done and their number.
@@ -123,7 +125,7 @@ def ingest(
     source = Table(path, smiles_column)
     spec = (TOKENIZERS.build({"kind": tokenizer}) if isinstance(tokenizer, str) else tokenizer).spec
     known = None if vocabulary is None else vocabulary.tokens
-    screening = Screening(spec, max_length, known, standardize, keys or standardize)
+    screening = Screening(spec, max_length, known, standardize, keys or standardize, molecules)
     sha256 = file_sha256(source.path)
     names = _keys(source, screening, sha256)
     with ExitStack() as stack:

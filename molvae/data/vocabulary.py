@@ -101,7 +101,7 @@ class Vocabulary:
             raise ArtifactError("a vocabulary that is not JSON", where=where, got=str(error)) from error
         if not isinstance(content, dict) or set(content) != {"format", "tokens"}:
             raise ArtifactError("not a vocabulary", where=where, expected='the keys "format" and "tokens"')
-        if content["format"] != _FORMAT:
+        if content["format"] != _FORMAT or content["format"] is True:
             raise ArtifactError("a vocabulary of another format", where=where, got=content["format"], expected=_FORMAT)
         if not isinstance(content["tokens"], list):
             raise ArtifactError("not a vocabulary", where=f"{where}: tokens", expected="a list of strings")

@@ -1,4 +1,4 @@
-"""Kernels: the standard noise e of the proposals z = m + s e (Polykovskiy and Vetrov 2020, table 1).
+"""Kernels: the standard noise e of the proposals z = m + s e (Polykovskiy and Vetrov 2020).
 
 A kernel knows its density, how to sample from it exactly, and the two constants that its KL divergences need:
 ``half_second_moment`` = E[e²] / 2 and ``negative_entropy`` = E[log k(e)], in nats.

@@ -1,6 +1,6 @@
 """KL divergences in nats, per latent dimension; importing this module registers them.
 
-With a = E[e²] / 2 and c = E[log k(e)] of the kernel (Polykovskiy and Vetrov 2020, section 3.3):
+With a = E[e²] / 2 and c = E[log k(e)] of the kernel (Polykovskiy and Vetrov 2020):
 
     KL(q ‖ N(0, 1))    = m²/2 + a s² - log s + log(2π)/2 + c
     KL(q ‖ U[-1, 1])   = -log s + log 2 + c    if [m - s, m + s] is inside [-1, 1], else infinite

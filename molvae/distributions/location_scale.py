@@ -16,7 +16,7 @@ from molvae.distributions.kernels import Kernel
 
 
 class LocationScale(Reparameterised):
-    """q(z) = prod_i k((z_i - m_i) / s_i) / s_i (Polykovskiy and Vetrov 2020, section 3.3).
+    """q(z) = prod_i k((z_i - m_i) / s_i) / s_i (Polykovskiy and Vetrov 2020).
 
     The scale is kept as its logarithm, in which the KL divergences are linear: a scale that underflows still has one.
 

@@ -39,7 +39,7 @@ class BernoulliPixels(Likelihood):
 
 @LIKELIHOODS.register("deterministic_pixels")
 class DeterministicPixels(Likelihood):
-    """The relaxed arg max over the two values of a pixel (Polykovskiy and Vetrov 2020, section 4.2):
+    """The relaxed arg max over the two values of a pixel (Polykovskiy and Vetrov 2020, binary images):
 
     sum_i -log sigma_tau(2 p_correct - 1), p_correct = p x + (1 - p)(1 - x), p = sigmoid(scores);
     2 p_correct - 1 = (2 x - 1) tanh(scores / 2), which keeps its digits where p is near 0 or 1.

@@ -51,7 +51,7 @@ class CategoricalTokens(Likelihood):
 
 @LIKELIHOODS.register("deterministic_tokens")
 class DeterministicTokens(Likelihood):
-    """The relaxed arg max over every token and every wrong symbol (Polykovskiy and Vetrov 2020, eq. 11):
+    """The relaxed arg max over every token and every wrong symbol (Polykovskiy and Vetrov 2020, L_tau of theorem 1):
 
     -log p_tau(x | z) = sum_i sum_{s != x_i} -log sigma_tau(pi_{i, x_i} - pi_{i, s}).
 

@@ -7,13 +7,17 @@ the string's own end: what comes out does not depend on how long the other strin
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from molvae.data.batches import END, Batch, TokenBatch
+from molvae.data.batches import Batch, TokenBatch
 from molvae.errors import InputError
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
+from molvae.nets.decoding import GreedyDecoding
+from molvae.nets.layers import read_states, read_tokens
 
 
 @ENCODERS.register("gru")
@@ -44,18 +48,24 @@ class GRUEncoder(Encoder):
     def forward(self, batch: Batch) -> Float[Tensor, "batch features"]:
         """The state of every layer (and direction) at the end of each string."""
         strings = text(batch)
-        states = self.embedding(strings.tokens.T)
-        features = []
-        for layer in range(len(self.forwards)):
-            outputs = [self.forwards[layer](states)[0]]
+        tokens, lengths = strings.tokens.t().contiguous(), strings.lengths
+        features: list[Tensor] = []
+        below: Tensor | None = None
+        for layer, gru in enumerate(self.forwards):
+            states = self._read(gru, tokens, below)
+            features.append(at(states, lengths - 1))
             if self.bidirectional:
-                turned = reverse(states, strings.lengths)
-                outputs.append(reverse(self.backwards[layer](turned)[0], strings.lengths))
-                features += [at(outputs[0], strings.lengths - 1), outputs[1][0]]
-            else:
-                features += [at(outputs[0], strings.lengths - 1)]
-            states = torch.cat(outputs, dim=-1)
+                turned = None if below is None else reverse(below, lengths)
+                backwards = self._read(self.backwards[layer], reverse(tokens, lengths), turned)
+                features.append(at(backwards, lengths - 1))
+                states = torch.cat([states, reverse(backwards, lengths)], dim=-1)
+            below = states
         return torch.cat(features, dim=-1)
+
+    def _read(self, gru: nn.Module, tokens: Tensor, below: Tensor | None) -> Tensor:
+        """A layer's states: the first layer reads tokens, the others the states below."""
+        gru = cast(nn.GRU, gru)
+        return read_tokens(gru, tokens, self.embedding) if below is None else read_states(gru, below)
 
 
 @DECODERS.register("gru")
@@ -85,36 +95,26 @@ class GRUDecoder(Decoder):
 
     def forward(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch length vocab"]:
         """Scores of every token of the batch, given z and the tokens before it."""
-        strings = text(batch)
-        states = self.embedding(strings.previous.T)
-        if self.z_to_every_step:
-            states = torch.cat([states, z.expand(len(states), *z.shape)], dim=-1)
-        for layer, initial in zip(self.layers, self.initial(z).chunk(len(self.layers), dim=-1), strict=True):
-            states = layer(states, initial[None].contiguous())[0]
+        previous = text(batch).previous.t().contiguous()
+        initial = self.initial(z).chunk(len(self.layers), dim=-1)
+        extra = z if self.z_to_every_step else None
+        first, *others = cast(list[nn.GRU], list(self.layers))
+        states = read_tokens(first, previous, self.embedding, initial[0], extra)
+        for gru, state in zip(others, initial[1:], strict=True):
+            states = read_states(gru, states, state)
         scores: Tensor = self.head(states)
         return scores.transpose(0, 1)  # (batch, length, vocab)
 
-    @torch.no_grad()
     def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Int[Tensor, "batch length"]:
         """The string of each latent point, the likeliest token at every step, ``END`` behind its end.
 
         A string that has no end within ``max_length`` tokens fills its row.
         """
-        said = torch.full((len(z), max_length), END, device=z.device)
-        token, ended = said.new_full((len(z),), END), torch.zeros(len(z), dtype=torch.bool, device=z.device)
-        states = [state[None].contiguous() for state in self.initial(z).chunk(len(self.layers), dim=-1)]
-        for step in range(max_length):
-            below = self.embedding(token)[None]
-            if self.z_to_every_step:
-                below = torch.cat([below, z[None]], dim=-1)
-            for index, layer in enumerate(self.layers):
-                below, states[index] = layer(below, states[index])
-            token = self.head(below[0]).argmax(dim=-1).masked_fill(ended, END)
-            ended = ended | (token == END)
-            said[:, step] = token
-            if bool(ended.all()):
-                break
-        return said
+        layers, dtype = cast(list[nn.GRU], list(self.layers)), self.head.weight.dtype
+        with torch.inference_mode(), torch.autocast(z.device.type, enabled=False):
+            decoding = GreedyDecoding(layers, self.embedding, self.initial, self.head, self.z_to_every_step)
+            said = decoding.run(z.to(dtype), max_length)
+        return said.clone()  # an ordinary tensor, not one of inference mode
 
 
 def text(batch: Batch) -> TokenBatch:

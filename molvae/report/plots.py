@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -103,4 +104,36 @@ def draw_latent_map(z: NDArray[Any], labels: NDArray[Any], title: str) -> bytes:
     axis.set_xlabel("z0")
     axis.set_ylabel("z1")
     axis.set_title(title, fontsize=10)
+    return _png(figure)
+
+
+def draw_latent_regions(model: Any, names: Sequence[str], *, cube: bool, title: str, size: int = 200) -> bytes:
+    """A 2-D latent space, each point coloured by the record it decodes to.
+
+    Args:
+        model: with ``decode``; its latent space has two dimensions.
+        names: the records that have a colour; all others are black.
+        cube: draw the cube [-1, 1]², otherwise the square that holds 99.7 % of N(0, I).
+        title: over the picture.
+        size: points along each axis.
+    """
+    edge = 1.0 if cube else 3.0
+    axis_points = np.linspace(-edge, edge, size, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis_points, axis_points), -1).reshape(-1, 2)
+    index = {name: number for number, name in enumerate(names)}
+    regions = np.array([index.get(record, -1) for record in model.decode(grid)]).reshape(size, size)
+    shuffled = np.random.default_rng(0).permutation(len(names))
+    picture = colormaps["gist_ncar"](0.05 + 0.9 * shuffled[regions] / len(names))
+    picture[regions < 0] = (0, 0, 0, 1)
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(picture, origin="lower", extent=(-edge, edge, -edge, edge))
+    for number, name in enumerate(names):
+        members = np.argwhere(regions == number)
+        if len(members) > size * size // 400:
+            y, x = members[len(members) // 2] / size * 2 * edge - edge
+            axis.text(x, y, name, fontsize=6, ha="center", va="center")
+    axis.set_xlabel("z0")
+    axis.set_ylabel("z1")
+    axis.set_title(f"{title}: what each latent point decodes to", fontsize=10)
     return _png(figure)

@@ -8,6 +8,6 @@ from molvae.training.progress import choose_progress
 from molvae.training.trainer import Monitor, Plan, Trainer
 
 __all__ = [
-    "AdamSettings", "Checkpoints", "Clock", "Monitor", "Phase", "Plan", "Trainer", "choose_num_threads", "choose_precision",
-    "choose_progress", "in_process_group", "open_fabric", "supervise",
+    "AdamSettings", "Checkpoints", "Clock", "Monitor", "Phase", "Plan", "Trainer",
+    "choose_num_threads", "choose_precision", "choose_progress", "in_process_group", "open_fabric", "supervise",
 ]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from molvae.artifacts import Folder, remove_folder, remove_leftovers, writing
 from molvae.errors import ArtifactError
+from molvae.training.metrics import finite
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Clock:
         epochs_before: epochs done in earlier phases.
         seconds: time spent training, earlier processes included.
         validated: step after which the monitors last ran.
-        best, best_index: the best validation figure of the phase, and its step.
+        best, best_index: the best validation figure of the phase (its negative, where lower is better), and its step.
         stale: validations since the best one.
         stopped: whether the phase was ended early.
         log_bytes: length of the metrics log.
@@ -98,7 +99,7 @@ class Checkpoints:
         path = self.folder / f"best-{index:09d}"
         with writing(path) as files:
             files.tensors("objective.safetensors", objective)
-            files.json("figures.json", {"step": index, **figures})
+            files.json("figures.json", {"step": index, **finite(figures)})
         self._keep_only(path)
         return path
 
@@ -117,9 +118,7 @@ class Checkpoints:
             raise ArtifactError("no checkpoint to resume from", where=self.folder, hint="Start without --resume.")
         files = Folder(path)
         clock = _clock(files.json("clock.json"), path)
-        return State(
-            clock, files.tensors("objective.safetensors"), files.tensors("optimizer.safetensors"), files.tensors("pending.safetensors")
-        )
+        return State(clock, *(files.tensors(f"{name}.safetensors") for name in ("objective", "optimizer", "pending")))
 
     def load_best(self) -> dict[str, Tensor] | None:
         """The objective's state with the best validation figure, or None if none was kept."""

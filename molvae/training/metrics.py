@@ -21,7 +21,8 @@ class MetricsLog:
 
     Args:
         path: ``metrics.jsonl``.
-        keep_bytes: length to cut an earlier log back to (0 begins a new one): where the checkpoint stood that the run resumes from.
+        keep_bytes: length to cut an earlier log back to: where the checkpoint stood that the run resumes from. 0 begins
+            a new one.
 
     Raises:
         ArtifactError: the log is shorter than the checkpoint says.
@@ -42,7 +43,7 @@ class MetricsLog:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append a record; numbers that are not finite become null."""
-        self._file.write((json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n").encode())
+        self._file.write((json.dumps(finite(record), ensure_ascii=False, allow_nan=False) + "\n").encode())
         self._file.flush()
 
     def sync(self) -> int:
@@ -58,7 +59,7 @@ class MetricsLog:
 class Pending:
     """The figures of the steps since the last record, left on their device so that no step waits for a number.
 
-    They belong to the training state: a run that is resumed between two records writes the record it would have written.
+    They belong to the training state: a run resumed between two records writes the record that it would have written.
     """
 
     def __init__(self) -> None:
@@ -93,9 +94,10 @@ class Pending:
         self.num_units = 0
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same plain data with None for every number that JSON cannot hold."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -36,7 +36,7 @@ class Phase:
     Attributes:
         name: how the log calls it.
         objective: what is minimised.
-        epochs: passes over the data.
+        epochs: passes over the data, fractions allowed.
         learning_rate: absolute, as a function of the epochs since the phase began; an open end is the phase's.
         trainable: names of the parts that learn ("vae.decoder"), as prefixes of parameter names; empty for all.
         adam: settings of the optimiser.
@@ -46,7 +46,7 @@ class Phase:
 
     name: str
     objective: Objective
-    epochs: int
+    epochs: float
     learning_rate: float | Mapping[str, object] | Schedule = field(default_factory=lambda: Constant(1e-3))
     trainable: tuple[str, ...] = ()
     adam: AdamSettings = AdamSettings()
@@ -57,6 +57,11 @@ class Phase:
     def schedule(self) -> Schedule:
         """The learning rate, closed at the phase's end."""
         return resolve(self.learning_rate, self.epochs)
+
+
+    def num_steps(self, batches_per_epoch: int) -> int:
+        """Steps of the phase, at least one."""
+        return max(1, round(self.epochs * batches_per_epoch))
 
 
 def freeze_all_but(module: nn.Module, trainable: tuple[str, ...]) -> dict[str, nn.Parameter]:
@@ -84,7 +89,8 @@ def build_adam(parameters: Mapping[str, nn.Parameter], settings: AdamSettings, l
     kind = torch.optim.AdamW if settings.decoupled else torch.optim.Adam
     fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in parameters.values())
     return kind(
-        list(parameters.values()), lr=lr, betas=settings.betas, eps=settings.eps, weight_decay=settings.weight_decay, fused=fused
+        list(parameters.values()), lr=lr, betas=settings.betas, eps=settings.eps,
+        weight_decay=settings.weight_decay, fused=fused,
     )
 
 

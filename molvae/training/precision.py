@@ -28,7 +28,7 @@ def choose_precision(device_type: str) -> Precision:
 
 
 def choose_num_threads(num_processes: int = 1) -> int:
-    """Threads for each process on this machine: the cores that it may use, shared out, and never more than torch would take."""
+    """Threads for each process here: the cores that may be used, shared out, and never more than torch would take."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(available, torch.get_num_threads()) // num_processes)
 

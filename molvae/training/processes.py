@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import signal
 import socket
@@ -31,7 +33,10 @@ def in_process_group() -> bool:
 
 
 def open_fabric(
-    accelerator: str = "auto", precision: str = "32-true", num_threads: int | None = None, timeout_seconds: float = 600.0
+    accelerator: str = "auto",
+    precision: str = "32-true",
+    num_threads: int | None = None,
+    timeout_seconds: float = 600.0,
 ) -> Fabric:
     """A launched Fabric for this process: alone, or joined with the others that it was started with.
 
@@ -39,15 +44,17 @@ def open_fabric(
         accelerator: ``cpu``, ``cuda``, ``mps`` or ``auto``.
         precision: as ``choose_precision`` gives it.
         num_threads: threads of this process on the CPU; None leaves torch's own.
-        timeout_seconds: after which a process that does not answer (hangs, as one that died is noticed at once) ends the job.
+        timeout_seconds: after which a process that hangs ends the job; one that died is noticed at once.
     """
     _hold_lifeline()
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a progress bar is no place for its greetings
     if in_process_group():
-        # Buffers (multipliers, moving averages) follow from figures of the whole batch: they are equal without being sent.
-        strategy = DDPStrategy(timeout=timedelta(seconds=timeout_seconds), broadcast_buffers=False)
+        strategy = DDPStrategy(timeout=timedelta(seconds=timeout_seconds))
         num_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         num_nodes = int(os.environ.get("WORLD_SIZE", "1")) // num_local
-        fabric = Fabric(accelerator=accelerator, strategy=strategy, devices=num_local, num_nodes=num_nodes, precision=precision)
+        fabric = Fabric(
+            accelerator=accelerator, strategy=strategy, devices=num_local, num_nodes=num_nodes, precision=precision
+        )
     else:
         fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
     fabric.launch()
@@ -59,8 +66,8 @@ def open_fabric(
 def supervise(command: Sequence[str], num_processes: int, grace_seconds: float = 10.0) -> int:
     """Run a command as several processes of one job, and end them all as soon as one of them fails.
 
-    Each gets torchrun's variables (``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` ...). The first one speaks for all: the output of the
-    others is dropped. SIGINT and SIGTERM are passed on, and the processes are left to finish their step and save.
+    Each gets torchrun's variables (``RANK``, ``WORLD_SIZE`` ...). The first one speaks for all: the output
+    of the others is dropped. SIGINT and SIGTERM are passed on, and the processes finish their step and save.
 
     Args:
         command: program and arguments.
@@ -95,16 +102,17 @@ def supervise(command: Sequence[str], num_processes: int, grace_seconds: float =
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> int | None:
     """Wait for all to end; returns the first that failed. Once one has, the others get ``grace_seconds``."""
-    failed, deadline = None, None
-    while any(process.poll() is None for process in processes):
-        if failed is None:
-            failed = next((rank for rank, process in enumerate(processes) if process.poll()), None)
-        elif deadline is None:
+    failed, deadline = None, math.inf
+    while True:
+        statuses = [process.poll() for process in processes]
+        if failed is None and any(statuses):
+            failed = next(rank for rank, status in enumerate(statuses) if status)
             deadline = time.monotonic() + grace_seconds
-        elif time.monotonic() > deadline:
+        if None not in statuses:
+            return failed
+        if time.monotonic() > deadline:
             _kill(processes)
         time.sleep(0.05)
-    return failed if failed is not None else next((rank for rank, process in enumerate(processes) if process.returncode), None)
 
 
 def _verdict(processes: Sequence[subprocess.Popen[bytes]], failed: int | None, stderrs: Sequence[IO[bytes]]) -> int:
@@ -117,7 +125,8 @@ def _verdict(processes: Sequence[subprocess.Popen[bytes]], failed: int | None, s
         stderrs[failed - 1].seek(0)
         lines = stderrs[failed - 1].read().decode(errors="replace").strip().splitlines()
         got += f" ({lines[-1]})" if lines else ""
-    raise MolvaeError("a training process was lost", got=got, hint="The others were stopped; resume from the last checkpoint.")
+    raise MolvaeError("a training process was lost", got=got,
+                      hint="The others were stopped; resume from the last checkpoint.")
 
 
 def _kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -134,7 +143,8 @@ def _environments(num_processes: int, lifeline: int) -> list[Mapping[str, str]]:
         port = probe.getsockname()[1]
     shared = {
         **os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(num_processes),
-        "LOCAL_WORLD_SIZE": str(num_processes), "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "molvae", LIFELINE: str(lifeline),
+        "LOCAL_WORLD_SIZE": str(num_processes), "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "molvae",
+        LIFELINE: str(lifeline),
     }
     return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(num_processes)]
 

@@ -1,11 +1,12 @@
 """The training loop. It calls ``objective(batch, step)`` and knows neither text nor images.
 
-What a step does is a function of the weights, the step's index and the seed, and nothing else; so a run that is killed and
-resumed goes the way of one that is not.
+What a step does is a function of the weights, the step's index and the seed, and nothing else; so a run that is killed
+and resumed goes the way of one that is not.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Trainer:
         if not phases:
             raise ConfigError("a plan without a phase", where="training.phase", hint="Add one.")
         if not len(batches):
-            raise ConfigError("no training batches", where="the training data", got="0 records", hint="Check the rejects.")
+            raise ConfigError("no training batches", where="the training data", got="0 records")
         self.fabric, self.phases, self.batches, self.folder = fabric, list(phases), batches, folder
         self.monitors, self.plan = list(monitors), plan or Plan()
         self.progress = progress if progress is not None and fabric.is_global_zero else Silent()
@@ -115,21 +116,21 @@ class Trainer:
         return self.clock
 
     def start(self, resume: bool = False) -> None:
-        """Make everything ready for the next step, from the last checkpoint or from the beginning."""
+        """Make everything ready for the next step, from the last checkpoint or, if none stands yet, the beginning."""
         state = None
-        if resume:
+        begun = self.checkpoints.find("last") is not None
+        if begun and resume:
             state = self.checkpoints.load_last()
             self._take_up(state.clock)
-        elif self.checkpoints.find("last") is not None:
+        elif begun:
             raise ArtifactError("a run that has begun already", where=self.folder,
                                 hint="Resume it, or train into a new folder.")
         self._enter_phase(state)
         if self.fabric.is_global_zero:
             self.checkpoints.tidy()
             self.log = MetricsLog(self.folder / "metrics.jsonl", self.clock.log_bytes)
-        left = sum(p.epochs for p in self.phases[self.clock.phase:]) * len(self.batches)
-        done = self.clock.epoch * len(self.batches) + self.clock.batch
-        self.progress.start(self.clock.index, self.clock.index - done + left)
+        left = sum(phase.num_steps(len(self.batches)) for phase in self.phases[self.clock.phase :])
+        self.progress.start(self.clock.index, self.clock.index - self._steps_in_phase + left)
         self._started = time.monotonic() - self.clock.seconds
         self._recorded = self._saved = time.monotonic()
 
@@ -193,14 +194,21 @@ class Trainer:
         self.progress.show(figures)
         self._recorded += time.monotonic() - before
 
+    @property
+    def _steps_in_phase(self) -> int:
+        return self.clock.epoch * len(self.batches) + self.clock.batch
+
+    def _phase_is_over(self) -> bool:
+        return self.clock.stopped or self._steps_in_phase >= self.phase.num_steps(len(self.batches))
+
     def _run_phase(self) -> None:
         clock = self.clock
         self._validate_if_due()  # a run that was stopped between a step and its validation
-        while clock.epoch < self.phase.epochs and not clock.stopped:
+        while not self._phase_is_over():
             for batch in self.batches.epoch(clock.epochs_before + clock.epoch, start=clock.batch):
                 self.step(batch)
                 self._attend()
-                if clock.stopped:
+                if self._phase_is_over():
                     break
         if self.pending:
             self._record()
@@ -217,13 +225,13 @@ class Trainer:
         idle = time.monotonic() - self._saved
         patience = plan.checkpoint_seconds
         late = patience is not None and idle > (patience if clock.batch else 0.1 * patience)
-        if (plan.checkpoint_steps and clock.index % plan.checkpoint_steps == 0) or (meeting and self._any_process(late)):
+        counted = plan.checkpoint_steps is not None and clock.index % plan.checkpoint_steps == 0
+        if counted or (meeting and self._any_process(late)):
             self.save()
 
     def _validate_if_due(self) -> None:
         clock = self.clock
-        steps = clock.epoch * len(self.batches) + clock.batch
-        due = steps > 0 and (steps % self._validate_steps == 0 or clock.epoch == self.phase.epochs)
+        due = self._steps_in_phase % self._validate_steps == 0 or self._phase_is_over()
         if due and self.monitors and clock.validated < clock.index:
             self.validate()
 
@@ -234,8 +242,8 @@ class Trainer:
         if plan.best not in figures:
             raise ConfigError("no such validation figure", where="training.best", got=f"'{plan.best}'",
                               expected=f"one of {', '.join(figures)}")
-        value = figures[plan.best]
-        if value == value and (clock.best is None or (value > clock.best) == (plan.mode == "max") and value != clock.best):
+        value = figures[plan.best] if plan.mode == "max" else -figures[plan.best]
+        if value > (-math.inf if clock.best is None else clock.best):
             clock.best, clock.best_index, clock.stale = value, clock.index, 0
             if self.fabric.is_global_zero:
                 self.checkpoints.save_best(self.phase.objective.state_dict(), clock.index, figures)
@@ -251,7 +259,7 @@ class Trainer:
         self._enter_phase()
 
     def _enter_phase(self, state: State | None = None) -> None:
-        """Put the objective on the device, free what learns, build the optimiser; take up a saved state if there is one."""
+        """Put the objective on the device, free what learns, build the optimiser; take up a saved state, if any."""
         objective = self.fabric.to_device(self.fabric.strategy.precision.convert_module(self.phase.objective))
         self.parameters = freeze_all_but(objective, self.phase.trainable)
         self.optimizer = build_adam(self.parameters, self.phase.adam, self.phase.schedule(0.0))
@@ -300,14 +308,14 @@ class Trainer:
         bad = (~torch.isfinite(losses)).nonzero()
         if len(bad):
             first = int(bad[0])
-            figures = ", ".join(f"{name} = {float(row[first]):.4g}" for name, row in stacked.items() if len(row) > first)
-            raise NumericalError("a loss that is not finite", where=self._where(self.clock.index - len(losses) + first + 1),
-                                 got=figures, hint=_DIVERGED)
+            got = ", ".join(f"{name} = {float(row[first]):.4g}" for name, row in stacked.items() if len(row) > first)
+            where = self._where(self.clock.index - len(losses) + first + 1)
+            raise NumericalError("a loss that is not finite", where=where, got=got, hint=_DIVERGED)
 
     def _where(self, index: int) -> str:
         """A step and its batch in words; steps count from 1, the batch is the one that the step used."""
         clock = self.clock
-        batch = (clock.epoch * len(self.batches) + clock.batch - (clock.index - index) - 1) % len(self.batches)
+        batch = (self._steps_in_phase - (clock.index - index) - 1) % len(self.batches)
         return f"step {index} (batch {batch + 1} of {len(self.batches)}, phase '{self.phase.name}')"
 
     def _mean(self, values: Tensor) -> Tensor:

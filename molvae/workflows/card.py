@@ -1,0 +1,63 @@
+"""The model card: what a model is, what it was made from, and how well it does, for those who did not train it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from molvae.model import Model
+
+
+def model_card(model: Model, config: str, metrics: Sequence[Mapping[str, Any]]) -> str:
+    """MODEL_CARD.md of a freshly trained model.
+
+    Args:
+        model: with its provenance in ``about``.
+        config: the resolved configuration, as TOML.
+        metrics: the lines of metrics.jsonl.
+    """
+    about = model.about
+    last = _last_figures(metrics)
+    rows = "\n".join(f"| {name.removeprefix('valid/')} | {value:.4g} |" for name, value in last.items())
+    hardware, counts = about["hardware"], about["counts"]
+    return f"""# Model card
+
+A {model.codec.kind} VAE: {model.latent_size} latent dimensions, posterior `{model.vae.posterior.kind}`, prior
+`{model.vae.prior.kind}`, likelihood `{model.vae.likelihood.kind}`, {sum(p.numel() for p in model.vae.parameters()):,} parameters.
+
+- Data: {about["data"]["name"]}, {counts["train"]:,} training records.
+- Seed {about["seed"]}; {about["training_seconds"]:.0f} s of training on {hardware["cores"]} cores of {hardware["processor"]}{_gpus(hardware)}.
+- molvae {about["versions"]["molvae"]}, torch {about["versions"]["torch"]}, commit {about["git_commit"] or "of a release"}.
+- Command: `{" ".join(about["command"])}`
+
+## At the end of training, on the validation part
+
+| figure | value |
+|---|---|
+{rows}
+
+`exact_mean` and `exact_sampled` are shares of records that come back exactly (z = mean and z ~ q); `prior_validity` is the share of
+prior samples that are molecules. Read them together: a model that ignores its latent space samples well and reconstructs nothing.
+
+## Known limits
+
+The model knows the tokens and the lengths of its data. Samples are not checked for stability, toxicity or synthesis.
+
+## Configuration
+
+```toml
+{config.strip()}
+```
+"""
+
+
+def _last_figures(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    for line in reversed(metrics):
+        figures = {name: value for name, value in line.items() if name.startswith("valid/") and value is not None}
+        if figures:
+            return figures
+    return {}
+
+
+def _gpus(hardware: Mapping[str, Any]) -> str:
+    return f" and {', '.join(hardware['gpus'])}" if hardware["gpus"] else ""

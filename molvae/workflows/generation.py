@@ -1,0 +1,155 @@
+"""``molvae sample``, ``decode``, ``encode`` and ``interpolate``: between molecules and latent points, file to file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from molvae.chem.drawing import draw_grid
+from molvae.chem.molecules import canonical_or_none
+from molvae.data.codecs import SmilesCodec
+from molvae.errors import InputError
+from molvae.evaluation.validity import validity_figures
+from molvae.files import atomic_write
+from molvae.model import Model, load
+from molvae.report.plots import draw_images
+from molvae.workflows.records import read_records, write_table
+
+ROUND = 10_000
+"""Samples drawn at a time when invalid ones are rejected."""
+
+
+def sample(
+    model: str | Path, num: int, output: Path, *, valid_only: bool = False, seed: int = 0, quiet: bool = False
+) -> Path:
+    """Write samples from the prior: SMILES one a line, or a picture of images.
+
+    Args:
+        model: a run folder or a model folder.
+        num: how many.
+        output: the file.
+        valid_only: draw again for strings that are no molecule.
+        seed: of the prior's noise.
+        quiet: print nothing.
+    """
+    loaded = load(model)
+    if not isinstance(loaded.codec, SmilesCodec):
+        return _sample_images(loaded, num, output, seed)
+    drawn = 0
+    if valid_only:
+        smiles, drawn = sample_valid(loaded, num, seed)
+    else:
+        smiles = list(loaded.sample(num, seed=seed))
+    _write_lines(output, smiles)
+    if not quiet:
+        figures = validity_figures(smiles)
+        rejected = f", {drawn - num:,} invalid ones rejected" if valid_only else ""
+        print(f"{num:,} samples: validity {figures['validity']:.4f}, uniqueness of the valid {figures['uniqueness']:.4f}{rejected} → {output}")
+    return output
+
+
+def sample_valid(model: Model, num: int, seed: int) -> tuple[list[str], int]:
+    """Valid samples and how many had to be drawn for them.
+
+    Raises:
+        InputError: a model of which hardly any sample is valid.
+    """
+    kept: list[str] = []
+    drawn = 0
+    block = min(ROUND, max(1000, num))
+    while len(kept) < num:
+        # A seed of its own for every round, so that the same seed gives the same samples.
+        for smiles in model.sample(block, seed=seed + 1_000_003 * (drawn // block)):
+            drawn += 1
+            if canonical_or_none(smiles) is not None:
+                kept.append(smiles)
+                if len(kept) == num:
+                    return kept, drawn
+        if len(kept) < 0.001 * drawn:
+            raise InputError("a model that samples hardly any molecule", where="--valid-only",
+                             got=f"{len(kept)} valid of {drawn:,}", hint="Train it longer, or leave --valid-only out.")
+    return kept, drawn
+
+
+def decode(model: str | Path, latents: Path, output: Path, *, quiet: bool = False) -> Path:
+    """Decode a table of latent points, columns z0, z1 ...; one line a point, in order."""
+    loaded = load(model)
+    _require_molecules(loaded, "decode")
+    smiles = list(loaded.decode(_read_latents(latents, loaded.latent_size)))
+    _write_lines(output, smiles)
+    if not quiet:
+        print(f"{len(smiles):,} points decoded, validity {validity_figures(smiles)['validity']:.4f} → {output}")
+    return output
+
+
+def encode(model: str | Path, data: str | Path, output: Path, *, smiles_column: str | None = None, quiet: bool = False) -> Path:
+    """Write the latent points of a file's molecules; what the model cannot read goes to a file of rejects beside it."""
+    loaded = load(model)
+    _require_molecules(loaded, "encode")
+    records = read_records(loaded, data, smiles_column, rejects=output.with_name(output.stem + "-rejects.csv"), quiet=quiet)
+    z = loaded.encode(records)
+    table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
+    table.insert(0, "smiles", pd.Series(list(records), dtype="object"))
+    write_table(table, output)
+    if not quiet:
+        print(f"{len(table):,} molecules encoded → {output}")
+    return output
+
+
+def interpolate(
+    model: str | Path, first: str, last: str, num: int = 9, output: Path | None = None, *, quiet: bool = False
+) -> list[str]:
+    """Molecules on the line between two, and their picture if a place for it is given."""
+    loaded = load(model)
+    if not isinstance(loaded.codec, SmilesCodec):
+        raise InputError("a model of images", where="interpolate", expected="a model of molecules")
+    ends = [loaded.codec.canonical(smiles) for smiles in (first, last)]
+    smiles, _ = loaded.interpolate(ends[0], ends[1], num)
+    if output is not None:
+        with atomic_write(output, binary=True) as file:
+            file.write(draw_grid(smiles, per_row=min(num, 9)))
+    return list(smiles)
+
+
+def _sample_images(model: Model, num: int, output: Path, seed: int) -> Path:
+    if output.suffix != ".png":
+        output = output.with_suffix(".png")
+    images = np.asarray(model.sample(num, seed=seed))
+    columns = min(num, 12)
+    rows = [images[i : i + columns] for i in range(0, num - num % columns, columns)]
+    with atomic_write(output, binary=True) as file:
+        file.write(draw_images(rows, [""] * len(rows), images.shape[1:3]))
+    return output
+
+
+def _require_molecules(model: Model, verb: str) -> None:
+    if not isinstance(model.codec, SmilesCodec):
+        raise InputError("a model of images", where=verb, expected="a model of molecules",
+                         hint="From Python, molvae.load(...).encode takes arrays.")
+
+
+def _read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
+    if not path.is_file():
+        raise InputError("no such file", where=path, hint="`molvae encode` makes one.")
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise InputError("a table that cannot be read", where=path, got=str(error).splitlines()[0],
+                         expected="a .parquet or .csv file") from error
+    names = [f"z{i}" for i in range(latent_size)]
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise InputError("a table without the latent points of this model", where=path, got=f"no column {missing[0]}",
+                         expected=f"columns z0 ... z{latent_size - 1}")
+    try:
+        return table[names].to_numpy(dtype=np.float32)
+    except ValueError as error:
+        raise InputError("a latent point that is not a number", where=path, got=str(error)) from error
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    with atomic_write(path) as file:
+        file.writelines(line + "\n" for line in lines)

@@ -1,0 +1,42 @@
+"""``molvae data`` and ``molvae doctor``: what is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from molvae.data.sources import KNOWN, cache_folder, fetch, is_fetched
+from molvae.training import choose_precision
+from molvae.training.precision import bf16_speedup
+from molvae.workflows.environment import git_commit, hardware, versions
+
+
+def list_data() -> list[str]:
+    """A line for each known data set."""
+    width = max(len(name) for name in KNOWN)
+    return [f"{name.ljust(width)}  {'here' if is_fetched(data) else '-   '}  {data.description}" for name, data in KNOWN.items()]
+
+
+def fetch_data(name: str, folder: Path | None, *, quiet: bool = False) -> None:
+    """Get a known data set into the cache and say where it is."""
+    source = fetch(name, folder)
+    if not quiet:
+        for part, path in source.splits.items():
+            print(f"{part}: {path}")
+        print(f"use it by name: molvae train {name} --out RUN")
+
+
+def doctor() -> list[str]:
+    """What this installation has, line by line."""
+    machine = hardware()
+    lines = [f"{name.ljust(18)}{number}" for name, number in versions().items()]
+    lines += [
+        f"{'commit'.ljust(18)}{git_commit() or 'of a release'}",
+        f"{'processor'.ljust(18)}{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB",
+        f"{'gpus'.ljust(18)}{', '.join(machine['gpus']) or 'none'}",
+        f"{'precision'.ljust(18)}{choose_precision('cuda' if torch.cuda.is_available() else 'cpu')} "
+        f"(bf16 products take 1/{bf16_speedup():.1f} of the time of float32 ones on this processor)",
+        f"{'cache'.ljust(18)}{cache_folder()}",
+    ]
+    return lines + [f"{'data'.ljust(18)}{line}" for line in list_data()]

@@ -1,0 +1,77 @@
+"""Records for a model that exists already: files of molecules in its language, images, tables of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from molvae.data.codecs import SmilesCodec
+from molvae.data.images import load_images
+from molvae.data.ingest import ingest
+from molvae.data.sources import resolve
+from molvae.errors import InputError
+from molvae.files import atomic_write
+from molvae.model import Model, Records
+
+
+def read_records(
+    model: Model, data: str | Path, smiles_column: str | None = None, *,
+    part: str | None = None, rejects: Path | None = None, quiet: bool = False,
+) -> Records:
+    """The records of DATA that a model can read, in order.
+
+    Args:
+        model: whose vocabulary and length decide what can be read.
+        data: a file, or the name of a known data set.
+        smiles_column: the column of the SMILES.
+        part: of a known data set; ``test`` where it has one.
+        rejects: where the lines that cannot be read are listed, with their reasons.
+        quiet: do not say how many were rejected.
+
+    Returns:
+        a list of SMILES, or an array of images.
+    """
+    source = resolve(data)
+    if source.kind == "images":
+        return load_images(source)[part or "test"].pixels
+    codec = model.codec
+    if not isinstance(codec, SmilesCodec):
+        raise InputError("molecules for a model of images", where=source.name, expected="an image data set such as digits")
+    path = source.splits.get(part or "test", source.splits["train"])
+    read = ingest(
+        path, tokenizer=codec.tokenizer.kind, vocabulary=codec.vocabulary, max_length=codec.max_length,
+        smiles_column=None if source.known else smiles_column, molecules=codec.form != "text" and source.kind == "molecules",
+    )
+    if read.num_rejected and rejects is not None:
+        read.write_rejects(rejects)
+    if read.num_rejected and not quiet:
+        where = f", listed in {rejects}" if rejects is not None else ""
+        print(f"{read.num_rejected:,} of {read.num_read:,} lines cannot be used{where}")
+    if not len(read.table):
+        raise InputError("no molecule that this model can read", where=path, got=f"{read.num_rejected} rejects",
+                         hint="Check the column, or the model's vocabulary (model/vocabulary.json).")
+    return read.table.strings()
+
+
+def choose(records: Records, limit: int | None, seed: int) -> Records:
+    """At most ``limit`` records at random, in their order."""
+    if limit is None or limit >= len(records):
+        return records
+    rows = np.sort(np.random.default_rng(seed).permutation(len(records))[:limit])
+    return [records[row] for row in rows] if isinstance(records, list) else records[rows]
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as the file's ending says: .parquet or .csv, whole or not at all."""
+    if path.suffix not in (".parquet", ".csv"):
+        raise InputError("a table of an unknown kind", where=path, got=f"'{path.suffix}'", expected=".parquet or .csv")
+    with atomic_write(path, binary=True) as file:
+        if path.suffix == ".parquet":
+            table.to_parquet(file, index=False)
+        else:
+            file.write(table.to_csv(index=False).encode())
+
+

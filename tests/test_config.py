@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from molvae import config
+from molvae.errors import ConfigError
+from molvae.objectives import OBJECTIVES
+from molvae.vae import VAE
+
+PARTS = ("encoder", "posterior", "prior", "decoder", "likelihood")
+
+
+def build(settings: config.RunConfig) -> VAE:
+    spec = {part: getattr(settings.model, part) for part in PARTS}
+    return VAE.from_spec(spec, latent_size=settings.model.latent_size, vocabulary_size=20, num_pixels=64)
+
+
+@pytest.mark.parametrize("preset", config.PRESETS)
+def test_every_preset_builds_its_model_and_objectives_and_survives_toml(preset: str) -> None:
+    settings = config.load(preset)
+    for phases in (settings.training.phase, config.with_floor(settings, 0.9).training.phase):
+        for phase in phases:
+            OBJECTIVES.build(phase.objective, vae=build(settings))
+    assert config.validate(config.RunConfig, tomllib.loads(config.to_toml(settings))) == settings
+
+
+def test_the_moses_preset_has_the_published_values() -> None:
+    """Supplement B.3 and the published configuration (methods.md a.6)."""
+    settings = config.load("moses")
+    vae, (first, second) = build(settings), settings.training.phase
+    assert [layer.hidden_size for layer in vae.decoder.layers] == [512, 512]
+    assert (vae.latent_size, settings.training.batch_size, settings.training.clip_value) == (64, 512, 10.0)
+    assert (first.epochs, second.epochs) == (20, 180)
+    assert (first.learning_rate, second.learning_rate) == (5e-4, 2.5e-4)
+    assert first.objective["beta"] == 1.5e-3
+    assert second.objective["beta"]["end"] == 0.02
+    assert (first.objective["tau"]["start"], first.objective["tau"]["end"]) == (0.2, 0.1)
+
+
+def test_later_layers_win(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("seed = 3\n[training]\nepochs = 4\nbatch_size = 64\n")
+    settings = config.load("demo", file, ["training.epochs=5"], {"seed": 7, "training.devices": None})
+    assert (settings.training.epochs, settings.training.batch_size, settings.seed) == (5, 64, 7)
+    assert settings.training.devices == 1
+
+
+def test_a_part_of_another_kind_replaces_the_whole_part() -> None:
+    settings = config.load("demo", assignments=['model.likelihood={kind="categorical_tokens"}'])
+    assert settings.model.likelihood == {"kind": "categorical_tokens"}
+    assert config.load("demo", assignments=["model.encoder.hidden_size=32"]).model.encoder["embedding_size"] == 64
+
+
+def test_schedules_without_an_end_end_with_their_phase() -> None:
+    phase = config.load("demo", assignments=["training.epochs=7"]).training.phase[0]
+    assert phase.objective["beta"]["end_epoch"] == 7.0
+    assert phase.learning_rate["end_epoch"] == 7.0  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("training.epoch=3", "Did you mean 'epochs'"),
+        ("modle.latent_size=3", "Did you mean 'model'"),
+        ("training.epochs=0", "training.epochs"),
+        ("training.epochs=many", "training.epochs"),
+        ("training.precision=fp8", "training.precision"),
+        ("training.phase.3.epochs=1", "expected a number from 0 to 0"),
+        ("training.phase.0.objective.beta={kind=\"linar\"}", "linar"),
+        ("training.epochs", "without '='"),
+        ("seed.x=1", "at seed"),
+    ],
+)
+def test_what_is_wrong_is_named(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        settings = config.load("demo", assignments=[assignment])
+        OBJECTIVES.build(settings.training.phase[0].objective, vae=build(settings))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_preset_is_named_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'moses'"):
+        config.load("mosses")
+
+
+def test_a_broken_or_missing_file_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text("[training\n")
+    for path in (file, tmp_path / "absent.toml"):
+        with pytest.raises(ConfigError) as caught:
+            config.load("demo", path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_floor_takes_the_place_of_beta_and_keeps_the_temperature() -> None:
+    before = config.load("demo")
+    after = config.with_floor(before, 0.8).training.phase[0].objective
+    assert after["constraints"] == [{"kind": "exact_reconstruction", "floor": 0.8}]
+    assert after["tau"] == before.training.phase[0].objective["tau"]
+    assert before.training.phase[0].objective["kind"] == "elbo"

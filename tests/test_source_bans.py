@@ -1,0 +1,85 @@
+"""What no file of the package may do: run code that is in data."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "molvae"
+
+BANNED_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "code", "codeop"}
+"""Ways to store objects that run code when they are read."""
+
+BANNED_CALLS = {
+    "eval", "exec", "compile", "__import__", "torch.load", "torch.save", "torch.jit.load", "torch.package.PackageImporter",
+    "numpy.load", "np.load", "pandas.read_pickle", "pd.read_pickle", "pandas.eval", "pd.eval", "os.system", "os.popen",
+}
+"""Calls that evaluate text or read such stores. `numpy.load` is one of them unless told `allow_pickle=False`."""
+
+BANNED_METHODS = {"to_pickle", "read_pickle", "eval_expr"}
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(node: ast.expr) -> str:
+    """``torch.load`` of the expression ``torch.load``; empty for anything that is not names and dots."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def violations(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (f"import {alias.name}" for alias in node.names if alias.name.split(".")[0] in BANNED_MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            if (node.module or "").split(".")[0] in BANNED_MODULES or full & BANNED_CALLS:
+                yield f"from {node.module} import ..."
+        elif isinstance(node, ast.Call):
+            yield from call_violations(node)
+        elif isinstance(node, ast.Name | ast.Attribute) and dotted(node) in BANNED_CALLS - {"np.load", "numpy.load"}:
+            yield f"a reference to {dotted(node)}"  # handed on, it is called elsewhere
+
+
+def call_violations(node: ast.Call) -> Iterator[str]:
+    name = dotted(node.func)
+    keywords = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
+    if name in ("np.load", "numpy.load"):
+        if keywords.get("allow_pickle") is not False:
+            yield f"{name} without allow_pickle=False"
+    elif isinstance(node.func, ast.Attribute) and node.func.attr in BANNED_METHODS:
+        yield f".{node.func.attr}()"
+    if keywords.get("shell") is True:
+        yield f"{name}(shell=True)"
+    if keywords.get("allow_pickle") is True:
+        yield f"{name}(allow_pickle=True)"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_code_is_read_from_data(path: Path) -> None:
+    assert list(violations(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle", "from pickle import loads", "import torch\ntorch.load('f')", "from torch import load", "eval('1')",
+        "exec('1')", "load = torch.load", "np.load('f')", "np.load('f', allow_pickle=True)", "frame.to_pickle('f')",
+        "subprocess.run('ls', shell=True)", "import cloudpickle as c", "import torch.jit\ntorch.jit.load('f')", "map(eval, lines)",
+    ],
+)
+def test_the_ban_sees(source: str) -> None:
+    assert list(violations(ast.parse(source)))
+
+
+@pytest.mark.parametrize("source", ["model.eval()", "re.compile('a')", "np.load('f', allow_pickle=False)", "json.load(f)"])
+def test_the_ban_lets_pass(source: str) -> None:
+    assert not list(violations(ast.parse(source)))

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from tests.training import jobs, toy
+
+from molvae.errors import MolvaeError
+from molvae.training import Checkpoints, open_fabric, supervise
+
+ROOT = Path(__file__).parents[2]
+JOB = [sys.executable, "-W", "error", "-m", "tests.training.jobs"]
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_two_processes_take_the_step_that_one_takes(tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    job = subprocess.run([*torchrun, "-m", *JOB[4:], "gradients", tmp_path], capture_output=True, text=True, timeout=120)
+    assert job.returncode == 0, job.stderr
+    one = jobs.gradients(tmp_path, open_fabric("cpu", num_threads=1))
+    for rank in (0, 1):
+        two = safetensors.torch.load_file(tmp_path / f"rank-{rank}.safetensors")
+        assert two.keys() == one.keys()
+        for name, expected in one.items():
+            bound = 1e-10 if "/64/" in name else 2e-6
+            difference = (two[name].double() - expected.double()).norm()
+            assert difference <= bound * expected.double().norm(), name
+    assert sum(float(g.double().norm()) > 0 for g in one.values()) > 40
+
+
+def test_a_killed_process_ends_the_job_in_one_line_and_the_run_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic()
+    try:  # the first process says it, or, if it could not, the supervisor does
+        assert supervise([*JOB, "die", str(tmp_path)], 2) == 2
+        lines = capfd.readouterr().err.strip().splitlines()
+    except MolvaeError as error:
+        lines = [*capfd.readouterr().err.strip().splitlines(), str(error)]
+    assert time.monotonic() - started < 60
+    assert len(lines) == 1, lines
+    assert "process was lost" in lines[0]
+    assert Checkpoints(tmp_path / "run" / "checkpoints").load_last().clock.index == 15
+    assert supervise([*JOB, "run", str(tmp_path)], 2) == 0
+    toy.trainer(tmp_path / "one").fit()
+    for record, expected in zip(_losses(tmp_path / "run"), _losses(tmp_path / "one"), strict=True):
+        assert record == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_first_process_that_is_killed_ends_the_job(tmp_path: Path) -> None:
+    program = "import os, time; time.sleep(60 if os.environ['RANK'] == '1' else 0); os.kill(os.getpid(), 9)"
+    started = time.monotonic()
+    with pytest.raises(MolvaeError, match="process 0 of 2: signal 9"):
+        supervise([sys.executable, "-c", program], 2, grace_seconds=0.5)
+    assert time.monotonic() - started < 10
+
+
+def test_the_first_process_speaks_for_all(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import os, sys; print('rank', os.environ['RANK']); sys.exit('no such file') if '%s' else None"
+    assert supervise([sys.executable, "-c", program % ""], 2) == 0
+    assert supervise([sys.executable, "-c", program % "x"], 2) == 1
+    assert capfd.readouterr() == ("rank 0\nrank 0\n", "no such file\n")
+
+
+def test_what_another_process_died_of_is_told() -> None:
+    program = "import os, sys; os.environ['RANK'] == '1' and sys.exit('out of luck'); import time; time.sleep(60)"
+    with pytest.raises(MolvaeError, match=r"process 1 of 2: exit status 1 \(out of luck\)"):
+        supervise([sys.executable, "-c", program], 2, grace_seconds=0.5)
+
+
+def test_processes_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
+    program = f"from molvae.training import supervise; supervise({[*JOB, 'hang', str(tmp_path)]!r}, 1)"
+    supervisor = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "hanging").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        group = os.getpgid(supervisor.pid)
+        supervisor.kill()
+        supervisor.wait()
+        while _alive(group):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        if _alive(supervisor.pid):
+            os.killpg(supervisor.pid, signal.SIGKILL)
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _losses(folder: Path) -> list[float]:
+    records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [record["loss"] for record in records if "loss" in record]
