@@ -83,7 +83,7 @@ class Assembly:
         header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False,
                   "shape": (int(lengths[kept].sum()),)}
         self._raw.seek(0)
-        with (self.folder / "ids.npy").open("wb") as file:  # not through a memory map: a full disk would kill the process
+        with (self.folder / "ids.npy").open("wb") as file:  # a memory map on a full disk would kill us
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(lengths), _STRINGS_AT_ONCE):
                 rows = slice(start, start + _STRINGS_AT_ONCE)
