@@ -6,6 +6,7 @@ validation figure. A new one stands before the old one is removed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -54,6 +55,21 @@ class Clock:
     num_units: int = 0
     seed: int = 0
     batches_per_epoch: int = 0
+
+    def judge(self, score: float, patience: int | None) -> bool:
+        """Whether a validation is the phase's best so far; after ``patience`` that are not, the phase is stopped."""
+        if score > (-math.inf if self.best is None else self.best):
+            self.best, self.best_index, self.stale = score, self.index, 0
+            return True
+        self.stale += 1
+        self.stopped = patience is not None and self.stale >= patience
+        return False
+
+    def next_phase(self) -> None:
+        """Go to the beginning of the next phase; an epoch that was begun counts as done."""
+        self.epochs_before += self.epoch + (self.batch > 0)
+        self.phase, self.epoch, self.batch = self.phase + 1, 0, 0
+        self.best, self.best_index, self.stale, self.stopped = None, None, 0, False
 
 
 @dataclass
