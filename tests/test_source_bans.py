@@ -73,8 +73,9 @@ def test_no_code_is_read_from_data() -> None:
     "source",
     [
         "import pickle", "from pickle import loads", "import torch\ntorch.load('f')", "from torch import load",
-        "eval('1')", "exec('1')", "load = torch.load", "np.load('f')", "np.load('f', allow_pickle=True)", "map(eval, x)",
-        "frame.to_pickle('f')", "subprocess.run('ls', shell=True)", "import cloudpickle as c", "torch.jit.load('f')",
+        "eval('1')", "exec('1')", "load = torch.load", "np.load('f')", "np.load('f', allow_pickle=True)",
+        "map(eval, x)", "frame.to_pickle('f')", "subprocess.run('ls', shell=True)", "import cloudpickle as c",
+        "torch.jit.load('f')",
     ],
 )
 def test_the_ban_sees(source: str) -> None:

@@ -35,6 +35,7 @@ class Clock:
         best, best_index: the best validation figure of the phase (its negative, where lower is better), and its step.
         stale: validations since the best one.
         stopped: whether the phase was ended early.
+        learning_rate: that of the last step, for the next record.
         log_bytes: length of the metrics log.
         num_units: tokens or pixels since the last record.
         seed, batches_per_epoch: what the rest is only meaningful with.
@@ -51,6 +52,7 @@ class Clock:
     best_index: int | None = None
     stale: int = 0
     stopped: bool = False
+    learning_rate: float = 0.0
     log_bytes: int = 0
     num_units: int = 0
     seed: int = 0

@@ -115,7 +115,7 @@ class Trainer:
         """One step of the optimiser, with its share of the log."""
         clock, phase, now = self.clock, self.phase, self.now
         batch = batch.to(self.fabric.device, non_blocking=True)
-        self._learning_rate = phase.schedule(now.epoch)
+        clock.learning_rate = phase.schedule(now.epoch)
         # What draws from the global generator (dropout) depends on the step alone too.
         torch.manual_seed(hash((clock.seed, clock.index, self.fabric.global_rank)) % 2**63)
         with self.fabric.autocast():
@@ -123,7 +123,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss.value)
         clip(list(self.parameters.values()), phase.clip_value, phase.clip_norm)
-        self.optimizer.param_groups[0]["lr"] = self._learning_rate
+        self.optimizer.param_groups[0]["lr"] = clock.learning_rate
         self.optimizer.step()
         self.pending.add(loss, batch.place.num_units)
         clock.index += 1
@@ -244,7 +244,8 @@ class Trainer:
         now = time.monotonic()
         rate = self.pending.num_units / max(now - self._recorded, 1e-9)
         figures = {name: float(row.double().mean()) for name, row in stacked.items()}
-        self._write({**self._position(), **figures, "tokens_per_second": round(rate, 1), "lr": self._learning_rate})
+        pace = {"tokens_per_second": round(rate, 1), "lr": self.clock.learning_rate}
+        self._write({**self._position(), **figures, **pace})
         self.progress.show({**figures, "tokens_per_second": rate})
         self.pending.clear()
         self._recorded = now
