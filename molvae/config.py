@@ -35,7 +35,7 @@ class DataConfig(Section):
     """What is read and how it becomes batches.
 
     ``codec`` is ``smiles`` or ``pixels``; ``max_length`` counts tokens, the end of the string not included; ``threshold``
-    makes pixels binary.
+    makes pixels binary; ``molecules = false`` is for strings that are no chemistry.
     """
 
     codec: Literal["smiles", "pixels"] = "smiles"
@@ -43,6 +43,7 @@ class DataConfig(Section):
     valid: str | None = None
     test: str | None = None
     smiles_column: str | None = None
+    molecules: bool = True
     tokenizer: Literal["atom", "character"] = "atom"
     max_length: int = Field(100, ge=1, le=10_000)
     standardize: bool = False

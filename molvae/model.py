@@ -78,7 +78,7 @@ class Model:
         Args:
             z: (records, latent), finite.
         """
-        points = torch.as_tensor(z, dtype=torch.float32)
+        points = z.float() if isinstance(z, torch.Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
         if points.ndim != 2 or points.shape[1] != self.latent_size:
             raise InputError("latent points of the wrong shape", where="decode", got=tuple(points.shape),
                              expected=f"(records, {self.latent_size})")

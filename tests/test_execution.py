@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import misbehaviour
 import pytest
 
 from molvae.errors import InputError, MolvaeError
 from molvae.execution import Limits, Outcome, Workers
+from tests import misbehaviour
 
 EXPECTED = {
     "fine": "ok", "raise": "raised", "exit": "raised", "hang": "timeout", "segfault": "crashed", "kill": "crashed",
@@ -167,7 +167,7 @@ def test_no_process_is_left_behind(ending: str) -> None:
 SCRIPT = """
 import sys
 sys.path[:0] = {paths!r}
-import misbehaviour
+from tests import misbehaviour
 from molvae.execution import Workers
 with Workers(2) as workers:
     runs = workers.run(misbehaviour.process_ids, range(2))
@@ -185,7 +185,7 @@ def run_script(folder: Path, text: str) -> "subprocess.Popen[str]":
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 def test_workers_go_when_their_parent_is_ended(tmp_path: Path, sign: signal.Signals) -> None:
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    paths = [str(Path(__file__).parents[1])]
     busy = "list(workers.run(misbehaviour.misbehave, [(0, 'hang'), (1, 'hang')]))"
     with run_script(tmp_path, SCRIPT.format(paths=paths, then=busy)) as process:
         assert process.stdout is not None
@@ -201,7 +201,7 @@ def test_a_plain_script_needs_no_main_guard_unless_it_defines_the_function(tmp_p
     text = """
     import sys
     sys.path[:0] = {paths!r}
-    import misbehaviour
+    from tests import misbehaviour
     from molvae.execution import Workers
     print("once")
     def mine(number): return number + 1
@@ -211,7 +211,7 @@ def test_a_plain_script_needs_no_main_guard_unless_it_defines_the_function(tmp_p
         with Workers(1) as workers:
             print([outcome.value for outcome in workers.run(mine, [41])])
     """
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    paths = [str(Path(__file__).parents[1])]
     with run_script(tmp_path, textwrap.dedent(text).format(paths=paths, guard="if True:")) as process:
         out, err = process.communicate(timeout=60)
     assert "[42]" in out and out.count("[42]") == 1 and "once" in out

@@ -8,7 +8,6 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
-import click
 import typer
 
 from molvae.cli import data, describe, generate, training
@@ -17,7 +16,6 @@ from molvae.errors import MolvaeError
 app = typer.Typer(
     name="molvae",
     help="Molecular generative design: train a model on a SMILES file, sample it, encode and decode molecules.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -37,16 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(args=arguments, prog_name="molvae", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.ctx.get_help())
-        return 0
-    except click.ClickException as error:
+        status = app(args=words or ["--help"], prog_name="molvae", standalone_mode=False)
+    except typer.TyperException as error:
         return _refuse(_usage_line(error))
     except MolvaeError as error:
         return _refuse(str(error))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
@@ -65,8 +61,9 @@ def _refuse(line: str) -> int:
     return USER_ERROR
 
 
-def _usage_line(error: click.ClickException) -> str:
-    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "molvae"
+def _usage_line(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = "molvae" if context is None else context.command_path
     return f"{' '.join(error.format_message().split())} See `{command} --help`."
 
 

@@ -9,7 +9,7 @@ import typer
 
 from molvae.cli.options import Quiet, Seed, say
 
-app = typer.Typer(help="Known data sets: list them, fetch them.", no_args_is_help=True)
+app = typer.Typer(help="Known data sets: list them, fetch them.")
 
 
 @app.command("list")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from molvae.data.vocabulary import Vocabulary
 from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.parts import Axis, Part
 
-Form = Literal["canonical", "as-given"]
+Form = Literal["canonical", "as-given", "text"]
 
 UNFINISHED = "<unfinished>"
 """Stands at the end of a decoded string that reached the greatest length without its end token.
@@ -91,14 +91,15 @@ class SmilesCodec(Codec):
         tokenizer: how strings are cut, or its kind.
         vocabulary: the tokens that the model knows.
         max_length: tokens of the longest string, its end not counted.
-        form: what the model's data look like, ``canonical`` (RDKit's canonical SMILES) or ``as-given``.
+        form: what the model's data look like, ``canonical`` (RDKit's canonical SMILES), ``as-given``, or ``text`` (no
+            molecules at all).
     """
 
     def __init__(
         self, tokenizer: Tokenizer | str, vocabulary: Vocabulary, max_length: int, form: Form = "canonical"
     ):
-        if form not in ("canonical", "as-given"):
-            raise ConfigError("unknown form", where="codec.form", got=repr(form), expected="'canonical' or 'as-given'")
+        if form not in get_args(Form):
+            raise ConfigError("unknown form", where="codec.form", got=repr(form), expected=f"one of {', '.join(get_args(Form))}")
         if max_length < 1:
             raise ConfigError("no room for a token", where="codec.max_length", got=max_length, expected="at least 1")
         self.tokenizer = TOKENIZERS.build({"kind": tokenizer}) if isinstance(tokenizer, str) else tokenizer
@@ -155,7 +156,7 @@ class SmilesCodec(Codec):
             InputError: not a molecule, where the form is canonical.
         """
         smiles = smiles.strip()
-        return smiles if self.form == "as-given" else _canonical(smiles)
+        return _canonical(smiles) if self.form == "canonical" else smiles
 
     def unknown(self, smiles_list: Iterable[str]) -> list[str]:
         """The tokens of these strings that the vocabulary lacks, sorted."""

@@ -28,6 +28,7 @@ class Screening:
         vocabulary: the tokens that are known; None for any.
         standardize: bring molecules to standard form and write them canonically; otherwise the text stays as given.
         keys: also compute each molecule's key (see `molecule_key`).
+        molecules: whether the strings are molecules; if not, they are taken as they are and keyed by their text.
     """
 
     tokenizer: Mapping[str, Any]
@@ -35,6 +36,7 @@ class Screening:
     vocabulary: tuple[str, ...] | None = None
     standardize: bool = False
     keys: bool = False
+    molecules: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def _pass(
     if len(smiles) > MAX_CHARACTERS:
         raise _Refused(f"longer than {MAX_CHARACTERS:,} characters")
     tokens = _tokens(screening, tokenizer, None if screening.standardize else known, smiles)
+    if not screening.molecules:
+        return tokens, molecule_key(smiles)
     molecule, reason = molecule_or_reason(smiles)
     if molecule is None:
         raise _Refused(reason)

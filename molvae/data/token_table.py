@@ -60,6 +60,14 @@ class TokenTable:
         keys = None if self.keys is None else self.keys[indices]
         return replace(self, ids=ids, offsets=offsets, lines=self.lines[indices], keys=keys)
 
+    def recoded(self, vocabulary: Vocabulary) -> TokenTable:
+        """The same strings with the numbers of a vocabulary that knows all their tokens."""
+        if vocabulary == self.vocabulary:
+            return self
+        numbers = np.array([vocabulary.index[token] for token in self.vocabulary.tokens])
+        smallest = np.min_scalar_type(max(len(vocabulary) - 1, 0))
+        return replace(self, ids=numbers.astype(smallest)[self.ids], vocabulary=vocabulary)
+
     def string(self, index: int) -> str:
         """The text of one string."""
         start, end = self.offsets[index], self.offsets[index + 1] - 1

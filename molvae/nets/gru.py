@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from molvae.data.batches import END, Batch, TokenBatch
+from molvae.data.batches import Batch, TokenBatch
 from molvae.errors import InputError
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
+from molvae.nets.decoding import GreedyDecoding
 from molvae.nets.layers import read_states, read_tokens
 
 
@@ -104,27 +105,16 @@ class GRUDecoder(Decoder):
         scores: Tensor = self.head(states)
         return scores.transpose(0, 1)  # (batch, length, vocab)
 
-    @torch.no_grad()
     def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Int[Tensor, "batch length"]:
         """The string of each latent point, the likeliest token at every step, ``END`` behind its end.
 
         A string that has no end within ``max_length`` tokens fills its row.
         """
-        said = torch.full((len(z), max_length), END, device=z.device)
-        token, ended = said.new_full((len(z),), END), torch.zeros(len(z), dtype=torch.bool, device=z.device)
-        states = [state[None].contiguous() for state in self.initial(z).chunk(len(self.layers), dim=-1)]
-        for step in range(max_length):
-            below = self.embedding(token)[None]
-            if self.z_to_every_step:
-                below = torch.cat([below, z[None]], dim=-1)
-            for index, layer in enumerate(self.layers):
-                below, states[index] = layer(below, states[index])
-            token = self.head(below[0]).argmax(dim=-1).masked_fill(ended, END)
-            ended = ended | (token == END)
-            said[:, step] = token
-            if bool(ended.all()):
-                break
-        return said
+        layers, dtype = cast(list[nn.GRU], list(self.layers)), self.head.weight.dtype
+        with torch.inference_mode(), torch.autocast(z.device.type, enabled=False):
+            decoding = GreedyDecoding(layers, self.embedding, self.initial, self.head, self.z_to_every_step)
+            said = decoding.run(z.to(dtype), max_length)
+        return said.clone()  # an ordinary tensor, not one of inference mode
 
 
 def text(batch: Batch) -> TokenBatch:

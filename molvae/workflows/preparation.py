@@ -9,18 +9,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from molvae.chem.molecules import canonical_or_none
 from molvae.config import DataConfig, RunConfig
 from molvae.data.batches import Batch, Batches
 from molvae.data.bucketing import BucketedBatches, PixelBatches
-from molvae.data.codecs import Codec, PixelCodec, SmilesCodec
+from molvae.data.codecs import Codec, Form, PixelCodec, SmilesCodec
 from molvae.data.images import Images, load_images
-from molvae.data.ingest import Ingested, TokenTable, ingest
+from molvae.data.ingest import Ingested, ingest
 from molvae.data.sources import Source, resolve
-from molvae.data.splits import split_rows, write_split
+from molvae.data.splits import FRACTIONS, rows_of, split, write_split
+from molvae.data.token_table import TokenTable
 from molvae.data.vocabulary import Vocabulary
 from molvae.errors import ConfigError, InputError
 
 VALIDATION_BATCH = 500
+MOSTLY = 0.9
+"""Share of strings that RDKit writes as they are, above which a single SMILES for the model is made canonical first."""
 
 
 class CutIntoBatches(Protocol):
@@ -80,10 +84,9 @@ class _Strings:
     def prepare(self) -> Prepared:
         ingested = {part: self._ingest(path, part) for part, path in self.paths.items()}
         vocabulary = self._vocabulary(ingested)
-        tables = self._split({part: done.table.with_vocabulary(vocabulary) for part, done in ingested.items()})
+        tables = self._split({part: done.table.recoded(vocabulary) for part, done in ingested.items()})
         data, training, seed = self.config.data, self.config.training, self.config.seed
-        form = "canonical" if data.standardize or self.source.known and self.source.kind == "molecules" else "as-given"
-        codec = SmilesCodec(data.tokenizer, vocabulary, data.max_length, form)
+        codec = SmilesCodec(data.tokenizer, vocabulary, data.max_length, self._form(tables["train"]))
         chosen = _choose(len(tables["valid"]), training.validation_size, seed)
         valid = tables["valid"].select(chosen)
 
@@ -104,7 +107,7 @@ class _Strings:
         done = ingest(
             path, tokenizer=data.tokenizer, max_length=data.max_length, standardize=data.standardize,
             smiles_column=data.smiles_column if not self.source.known else None, num_workers=data.num_workers,
-            molecules=self.source.kind == "molecules", hashes=needs_split,
+            molecules=data.molecules and self.source.kind == "molecules", keys=needs_split,
         )
         if self.main:
             done.write_rejects(self.run / ("rejects.csv" if part == "train" else f"rejects-{part}.csv"))
@@ -125,18 +128,28 @@ class _Strings:
         self.say(f"vocabulary: {len(vocabulary)} tokens ({self.config.data.tokenizer}-level)")
         return vocabulary
 
+    def _form(self, table: TokenTable) -> Form:
+        """Whether the data are written canonically, by a look at some of them."""
+        if not (self.config.data.molecules and self.source.kind == "molecules"):
+            return "text"
+        some = table.strings(_choose(len(table), 1000, self.config.seed))
+        share = sum(canonical_or_none(smiles) == smiles for smiles in some) / len(some)
+        return "canonical" if share > MOSTLY else "as-given"
+
     def _split(self, tables: dict[str, TokenTable]) -> dict[str, TokenTable]:
         """Parts that have no file of their own are cut out of the training file by a hash of the canonical SMILES."""
-        parts = split_rows(tables["train"], seed=self.config.seed, given=set(tables) - {"train"})
+        whole = tables["train"]
+        fractions = {part: share for part, share in FRACTIONS.items() if part not in tables}
+        if not fractions:
+            parts = np.zeros(len(whole), np.uint8)
+        elif whole.keys is not None:
+            parts = split(whole.keys, self.config.seed, fractions)
+        else:
+            raise ConfigError("a split without the molecules' keys", where="split")
         if self.main:
-            write_split(self.run / "split.parquet", tables["train"], parts)
-        cut = {part: tables["train"].select(rows) for part, rows in parts.items()}
-        tables = {**cut, **{part: table for part, table in tables.items() if part != "train"}}
-        for part in ("train", "valid"):
-            if not len(tables[part]):
-                raise InputError(f"too few molecules for a {part} part", where=self.paths["train"],
-                                 hint="Give more molecules, or files of their own with --valid and --test.")
-        return tables
+            write_split(self.run / "split.parquet", whole.lines, parts)
+        cut = {part: whole.select(rows_of(parts, part)) for part in ("train", *fractions)}
+        return {**tables, **cut}
 
 
 def _paths(data: DataConfig, source: Source) -> dict[str, Path]:

@@ -43,7 +43,7 @@ def read_records(
     path = source.splits.get(part or "test", source.splits["train"])
     read = ingest(
         path, tokenizer=codec.tokenizer.kind, vocabulary=codec.vocabulary, max_length=codec.max_length,
-        smiles_column=None if source.known else smiles_column, molecules=source.kind == "molecules",
+        smiles_column=None if source.known else smiles_column, molecules=codec.form != "text" and source.kind == "molecules",
     )
     if read.num_rejected and rejects is not None:
         read.write_rejects(rejects)
@@ -53,7 +53,7 @@ def read_records(
     if not len(read.table):
         raise InputError("no molecule that this model can read", where=path, got=f"{read.num_rejected} rejects",
                          hint="Check the column, or the model's vocabulary (model/vocabulary.json).")
-    return read.table.texts()
+    return read.table.strings()
 
 
 def choose(records: Records, limit: int | None, seed: int) -> Records:

@@ -20,7 +20,7 @@ from molvae.evaluation.validity import ValidityMonitor
 from molvae.files import atomic_write
 from molvae.model import Model, find
 from molvae.objectives import OBJECTIVES
-from molvae.report.plots import draw_training, read_metrics
+from molvae.report.plots import read_metrics
 from molvae.training import (
     Checkpoints,
     Monitor,
@@ -37,6 +37,7 @@ from molvae.training import (
 from molvae.vae import VAE
 from molvae.workflows.card import model_card
 from molvae.workflows.environment import environment
+from molvae.workflows.pictures import draw_run
 from molvae.workflows.preparation import Prepared, prepare
 
 START = "start"
@@ -206,9 +207,8 @@ class _Run:
                        "preset": self.settings.preset, "training_seconds": round(seconds, 1)}
         model.vae.cpu().float()
         model.save(self.run / "model", card=model_card(model, configuration.to_toml(self.settings), metrics))
-        with atomic_write(self.run / "training.png", binary=True) as file:
-            file.write(draw_training(metrics))
-        self._say(f"model → {self.run / 'model'}, curves → {self.run / 'training.png'} ({seconds:.0f} s of training)")
+        pictures = draw_run(self.run, model, self.settings.data.train or "")
+        self._say(f"model → {self.run / 'model'}, pictures → {', '.join(str(self.run / name) for name in pictures)}")
 
     def _say(self, line: str) -> None:
         if not self.quiet and self.main:

@@ -1,0 +1,192 @@
+"""Greedy decoding: what each latent point says, token by token, always in blocks of one shape.
+
+Kernels round differently for different shapes, and an arg max can hang on the last bit. So every step, of however few
+strings, is computed for the same number of rows, whatever their neighbours: a latent point has one string. As strings
+end, the next latent points take their rows; the work is that of the tokens said, not of the longest string of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from molvae.data.batches import END
+from molvae.nets.layers import fold, token_table
+
+ROWS = 128
+"""Strings computed together: the fewest at which matrix products run at full speed."""
+
+_ROUND = 4
+"""Steps between looks at who has ended: a look waits for a GPU."""
+
+
+class Product:
+    """``x @ weight.T`` for x of one fixed number of rows, deterministic row by row.
+
+    On a CPU the weight is laid out once for oneDNN, whose float32 kernels use wider registers than MKL's do on every
+    make of processor.
+    """
+
+    def __init__(self, weight: Float[Tensor, "out in"], rows: int):
+        weight = weight.detach()
+        self.packed = (
+            weight.dtype == torch.float32 and weight.device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+            and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        )
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows) if self.packed else weight.t()
+
+    def __call__(self, x: Float[Tensor, "rows in"]) -> Float[Tensor, "rows out"]:
+        """The product."""
+        if self.packed:
+            return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], ""))
+        return x @ self.weight
+
+
+class Cell:
+    """A GRU layer that takes single steps (see ``recurrence`` for the algebra)."""
+
+    def __init__(self, gru: nn.GRU, rows: int, is_first: bool):
+        weight_input, weight_state, self.bias = (tensor.detach() for tensor in fold(gru))
+        self.hidden = gru.hidden_size
+        self.of_state = Product(weight_state, rows)
+        self.of_input = None if is_first else Product(weight_input, rows)
+        self.state = weight_state.new_zeros(rows, self.hidden)
+        self.u = torch.full_like(self.state, 0.5)
+
+    def set(self, rows: Int[Tensor, " some"], state: Float[Tensor, "some hidden"]) -> None:
+        """Let some rows begin from a state."""
+        self.state[rows] = state
+        self.u[rows] = (state + 1) / 2
+
+    def read(self, below: Float[Tensor, "rows input"]) -> Float[Tensor, "rows 4*hidden"]:
+        """What the states below do to the gates."""
+        assert self.of_input is not None
+        gates = self.bias.repeat(len(below), 1)
+        gates[:, self.hidden :] += self.of_input(below)
+        return gates
+
+    def step(self, gates: Float[Tensor, "rows 4*hidden"]) -> Float[Tensor, "rows hidden"]:
+        """One step; ``gates`` is overwritten."""
+        gates[:, : 3 * self.hidden] += self.of_state(self.state)
+        c, r, w, s = gates.chunk(4, dim=1)
+        gates[:, self.hidden : 3 * self.hidden].sigmoid_()
+        s.addcmul_(r, c).sigmoid_()
+        self.u.addcmul_(w, s.sub_(self.u))
+        torch.mul(self.u, 2, out=self.state).sub_(1)
+        return self.state
+
+
+class Queue:
+    """Latent points that wait for a row, in order. Their initial states are made in blocks of one shape, too.
+
+    Args:
+        z: the latent points.
+        rows: of a block.
+        prepare: a block of latent points to what a row needs to begin: tensors, a row for each.
+    """
+
+    def __init__(self, z: Float[Tensor, "batch latent"], rows: int, prepare: Callable[[Tensor], list[Tensor]]):
+        self._blocks, self._prepare, self._rows = iter(torch.split(z, rows)), prepare, rows
+        self._ready: list[Tensor] = []
+        self._left = self._given = 0
+        self._next_block()
+
+    def __len__(self) -> int:
+        """Latent points of the block that is ready; 0 when all have left."""
+        return self._left
+
+    def take(self, count: int) -> tuple[range, list[Tensor]]:
+        """The numbers of the next latent points, at most ``count``, and what their rows need."""
+        count = min(count, self._left)
+        numbers = range(self._given, self._given + count)
+        first = [tensor[:count] for tensor in self._ready]
+        self._ready = [tensor[count:] for tensor in self._ready]
+        self._given, self._left = self._given + count, self._left - count
+        if not self._left:
+            self._next_block()
+        return numbers, first
+
+    def _next_block(self) -> None:
+        block = next(self._blocks, None)
+        if block is not None:
+            self._left = len(block)
+            self._ready = self._prepare(nn.functional.pad(block, (0, 0, 0, self._rows - len(block))))
+
+
+class GreedyDecoding:
+    """The decoder of strings, made ready to say them.
+
+    Args:
+        layers: the decoder's GRU layers.
+        embedding: of the tokens read.
+        initial: latent point to the initial state of every layer.
+        head: states to scores.
+        z_to_every_step: whether the first layer reads z beside the tokens.
+        rows: strings computed together.
+    """
+
+    def __init__(
+        self, layers: Sequence[nn.GRU], embedding: nn.Embedding, initial: nn.Linear, head: nn.Linear,
+        z_to_every_step: bool, rows: int = ROWS,
+    ):
+        self.layers, self.embedding, self.initial = layers, embedding, initial
+        self.z_to_every_step, self.rows = z_to_every_step, rows
+        self.cells = [Cell(gru, rows, is_first=layer == 0) for layer, gru in enumerate(layers)]
+        self.table, _ = token_table(layers[0], embedding, None)
+        self.head, self.head_bias = Product(head.weight, rows), head.bias
+        self.token = torch.full((rows,), END, device=self.table.device)
+        self.term = torch.zeros_like(self.table[:1]).repeat(rows, 1)
+
+    def run(self, z: Float[Tensor, "batch latent"], max_length: int) -> Int[Tensor, "batch length"]:
+        """The string of each latent point, ``END`` behind its end."""
+        nobody = len(z)
+        said = self.token.new_full((len(z) + 1, max_length + _ROUND), END)
+        number, position = self.token.new_full((self.rows,), nobody), self.token.new_zeros(self.rows)
+        queue, steps = Queue(z, self.rows, self._prepare), torch.arange(_ROUND, device=z.device)
+        while True:
+            free = (number == nobody).nonzero()[:, 0]
+            while len(queue) and len(free):
+                numbers, prepared = queue.take(len(free))
+                chosen, free = free.tensor_split([len(numbers)])
+                self._begin(chosen, prepared)
+                number[chosen], position[chosen] = torch.arange(numbers.start, numbers.stop, device=z.device), 0
+            if len(free) == self.rows:
+                return said[:-1, :max_length]
+            tokens = self._round()
+            said[number[:, None], position[:, None] + steps] = tokens
+            position += _ROUND
+            finished = (tokens == END).any(dim=1) | (position >= max_length) | (number == nobody)
+            number[finished], position[finished] = nobody, 0
+
+    def _prepare(self, z: Tensor) -> list[Tensor]:
+        """The first layer's term (if there is one) and every layer's initial state, for a block."""
+        states = list(self.initial(z).chunk(len(self.cells), dim=-1))
+        return [token_table(self.layers[0], self.embedding, z)[1], *states] if self.z_to_every_step else states
+
+    def _begin(self, rows: Int[Tensor, " some"], prepared: list[Tensor]) -> None:
+        """Let latent points take over some rows."""
+        if self.z_to_every_step:
+            self.term[rows] = prepared[0]
+        for cell, state in zip(self.cells, prepared[-len(self.cells) :], strict=True):
+            cell.set(rows, state)
+        self.token[rows] = END
+
+    def _round(self) -> Int[Tensor, "rows round"]:
+        """A few tokens of every row, ``END`` behind an end."""
+        said = torch.stack([self._step() for _ in range(_ROUND)], dim=1)
+        ends = (said == END).int()
+        return said.masked_fill(ends.cumsum(dim=1) > ends, END)
+
+    def _step(self) -> Int[Tensor, " rows"]:
+        gates = self.table.index_select(0, self.token)
+        if self.z_to_every_step:
+            gates += self.term
+        state = self.cells[0].step(gates)
+        for cell in self.cells[1:]:
+            state = cell.step(cell.read(state))
+        self.token = (self.head(state) + self.head_bias).argmax(dim=1)
+        return self.token

@@ -1,0 +1,50 @@
+"""Pictures that a finished run draws of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from molvae.data.codecs import PixelCodec
+from molvae.data.images import load_images
+from molvae.data.sources import resolve
+from molvae.files import atomic_write
+from molvae.model import Model
+from molvae.report.plots import draw_images, draw_latent_map, draw_training, read_metrics
+
+COLUMNS = 12
+
+
+def draw_run(run: Path, model: Model, data: str) -> list[str]:
+    """Draw the training curves, and of a model of images its reconstructions, samples and 2-D latent space.
+
+    Returns:
+        the names of the pictures.
+    """
+    pictures = {"training.png": draw_training(read_metrics(run / "metrics.jsonl"))}
+    if isinstance(model.codec, PixelCodec):
+        pictures |= _draw_images(model, model.codec, data)
+    for name, content in pictures.items():
+        with atomic_write(run / name, binary=True) as file:
+            file.write(content)
+    return list(pictures)
+
+
+def _draw_images(model: Model, codec: PixelCodec, data: str) -> dict[str, bytes]:
+    shape = (codec.height, codec.width)
+    test = load_images(resolve(data))["test"]
+    shown = np.asarray(codec.encode(test.pixels[:COLUMNS]).pixels)
+    rows = [shown, *_flat(model.reconstruct(list(test.pixels[:COLUMNS])), 1)]
+    pictures = {
+        "reconstructions.png": draw_images(rows, ["data", "back"], shape),
+        "samples.png": draw_images(_flat(model.sample(5 * COLUMNS), 5), [""] * 5, shape),
+    }
+    if model.latent_size == 2 and test.labels is not None:
+        title = f"{data}: posterior means of {len(test):,} test images"
+        pictures["latent.png"] = draw_latent_map(model.encode(list(test.pixels)), test.labels, title)
+    return pictures
+
+
+def _flat(images: np.ndarray, num_rows: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+    return list(np.asarray(images).reshape(num_rows, COLUMNS, -1))

@@ -1,0 +1,86 @@
+import subprocess
+import sys
+
+import pytest
+from rdkit import Chem
+
+from molvae.chem.molecules import (
+    canonical_or_none,
+    canonical_smiles,
+    molecule_or_reason,
+    parse,
+    prepare_worker,
+    standardize,
+    to_smiles,
+)
+from molvae.errors import InputError
+from molvae.execution import Workers
+
+REFUSED = {
+    "": "empty",
+    "C" * 1001: "longer than 1,000 characters",
+    "CC(": "does not parse",
+    "C%99": "does not parse",
+    "CC C": "does not parse",
+    "C\x00C": "does not parse",
+    "CC>>C": "does not parse",
+    "é": "does not parse",
+    "C(C)(C)(C)(C)C": "valence",
+    "c1cccc1": "aromaticity",
+}
+
+
+@pytest.mark.parametrize("smiles", REFUSED)
+def test_a_string_that_is_no_molecule_is_refused_with_its_reason(smiles: str) -> None:
+    molecule, reason = molecule_or_reason(smiles)
+    assert molecule is None
+    assert reason.startswith(REFUSED[smiles])
+    assert "\n" not in reason
+    assert canonical_or_none(smiles) is None
+    with pytest.raises(InputError, match="not a molecule"):
+        parse(smiles)
+
+
+@pytest.mark.parametrize("smiles", ["CCO", "*C", "[13CH4]", "[Na+].[Cl-]", "C->N", "C" * 1000, "N[C@@H](C)C(=O)O"])
+def test_molecules_of_every_sort_are_read(smiles: str) -> None:
+    assert molecule_or_reason(smiles)[1] == ""
+
+
+def test_canonical_forms_agree_with_rdkit_and_with_each_other() -> None:
+    assert canonical_smiles("OCC") == canonical_smiles("C(O)C") == Chem.CanonSmiles("CCO")
+
+
+# Worked out by hand: a salt loses its counter-ion and its charge, a nitro group gets its usual form.
+STANDARD = {
+    "CC(=O)[O-].[Na+]": "CC(=O)O",
+    "C[NH3+].[Cl-]": "CN",
+    "CN(=O)=O": "C[N+](=O)[O-]",
+    "C[N+](C)(C)C.[Br-]": "C[N+](C)(C)C",
+    "OC(=O)C(N)C.Cl": "CC(N)C(=O)O",
+}
+
+
+@pytest.mark.parametrize("smiles", STANDARD)
+def test_the_standard_form(smiles: str) -> None:
+    standard = to_smiles(standardize(parse(smiles)))
+    assert standard == STANDARD[smiles]
+    assert to_smiles(standardize(parse(standard))) == standard
+
+
+def reason_of(smiles: str) -> str:
+    return molecule_or_reason(smiles)[1]
+
+
+def test_workers_quote_rdkit() -> None:
+    with Workers(1, initializer=prepare_worker) as workers:
+        reasons = [outcome.value for outcome in workers.run(reason_of, ["C1CC", "CC)", "C%99"])]
+    assert reasons[0] == "does not parse: unclosed ring"
+    assert reasons[1] == "does not parse: extra close parentheses around position 3"
+
+
+def test_the_users_rdkit_log_is_left_as_it_was() -> None:
+    script = "from rdkit import Chem\nfrom molvae.chem.molecules import parse, canonical_or_none, standardize\n" \
+        "canonical_or_none('C1CC'); standardize(parse('C[NH3+].[Cl-]'))\nChem.MolFromSmiles('CC(')\n"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
+    assert "CC(" in said
+    assert "C1CC" not in said and "Running" not in said
