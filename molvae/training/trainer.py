@@ -115,9 +115,8 @@ class Trainer:
         """One step of the optimiser, with its share of the log."""
         clock, phase, now = self.clock, self.phase, self.now
         batch = batch.to(self.fabric.device, non_blocking=True)
-        clock.learning_rate = phase.schedule(now.epoch)
-        # What draws from the global generator (dropout) depends on the step alone too.
-        torch.manual_seed(hash((clock.seed, clock.index, self.fabric.global_rank)) % 2**63)
+        clock.learning_rate = self.schedule(now.epoch)
+        seed_global_generator(self.fabric.device, hash((clock.seed, clock.index, self.fabric.global_rank)) % 2**63)
         with self.fabric.autocast():
             loss = self.module(batch, now)
         self.optimizer.zero_grad(set_to_none=True)
@@ -218,7 +217,8 @@ class Trainer:
         """Put the objective on the device, free what learns, build the optimiser; take up a saved state, if any."""
         objective = self.fabric.to_device(self.fabric.strategy.precision.convert_module(self.phase.objective))
         self.parameters = freeze_all_but(objective, self.phase.trainable)
-        self.optimizer = build_adam(self.parameters, self.phase.adam, self.phase.schedule(0.0))
+        self.schedule = self.phase.schedule
+        self.optimizer = build_adam(self.parameters, self.phase.adam, self.schedule(0.0))
         if state is not None:
             load_objective(objective, state.objective, self.checkpoints.folder)
             load_optimizer(self.optimizer, list(self.parameters), state.optimizer)
@@ -283,3 +283,11 @@ class Trainer:
 
 
 _DIVERGED = "Lower the learning rate, or clip the gradient; the last checkpoint is from before."
+
+
+def seed_global_generator(device: torch.device, seed: int) -> None:
+    """Make what draws from the global generators (dropout) depend on the step alone, as all other noise does."""
+    # Not `torch.manual_seed`: it reaches for every kind of device there is, which takes as long as a small step.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -73,6 +74,25 @@ def test_the_first_process_speaks_for_all(capfd: pytest.CaptureFixture[str]) -> 
     assert supervise([sys.executable, "-c", program % ""], 2) == 0
     assert supervise([sys.executable, "-c", program % "x"], 2) == 1
     assert capfd.readouterr() == ("rank 0\nrank 0\n", "no such file\n")
+
+
+def test_an_order_to_stop_reaches_every_process(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, signal, sys, time\n"
+        f"seen = pathlib.Path({str(tmp_path)!r}) / os.environ['RANK']\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (seen.write_text('stopped'), sys.exit(130)))\n"
+        "seen.touch()\n"
+        "time.sleep(60)"
+    )
+
+    def stop_when_both_run() -> None:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_when_both_run, daemon=True).start()
+    assert supervise([sys.executable, "-c", program], 2) == 130
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["stopped", "stopped"]
 
 
 def test_what_another_process_died_of_is_told() -> None:

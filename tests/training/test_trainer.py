@@ -162,6 +162,26 @@ def test_monitors_see_the_objective_at_rest(tmp_path: Path) -> None:
     assert phase.objective.training
 
 
+class Noisy(Diverging):
+    """A bound that draws from torch's global generator, as dropout does."""
+
+    def forward(self, batch: Batch, step: Step) -> Loss:
+        loss = self.bound(batch, step)
+        return dataclasses.replace(loss, value=loss.value * (1 + torch.rand(())))
+
+
+def test_what_others_draw_from_the_global_generator_changes_no_step(tmp_path: Path) -> None:
+    def monitor(step: Step) -> dict[str, float]:
+        return {"drawn": float(torch.rand(()))}
+
+    weights = []
+    for every in (0.5, 1.0):
+        trainer = monitored(tmp_path / str(every), monitor, bound(objective=Noisy(toy.vae(), -1)), validate_every=every)
+        trainer.fit()
+        weights.append(trainer.phase.objective.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 def test_a_figure_that_no_monitor_gives_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"training\.best: got 'eror'; expected one of error. Did you mean 'error'"):
         monitored(tmp_path, Descending(1.0), bound(), best="eror").fit()
