@@ -2,8 +2,8 @@
 
 Written from the description in the paper and its supplement (Polykovskiy and Vetrov 2020), not from the code. What
 makes it slow is kept on purpose: shuffled batches of mixed lengths tokenised string by string, packed sequences,
-float32, two Adams that are not fused, gradients clamped element by element, noise from NumPy, and every metric read back
-at every step.
+float32, two Adams that are not fused, gradients clamped element by element, noise from NumPy, every metric read back at
+every step.
 """
 
 from __future__ import annotations

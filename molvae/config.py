@@ -45,16 +45,16 @@ class DataConfig(Section):
     smiles_column: str | None = None
     molecules: bool = True
     tokenizer: Literal["atom", "character"] = "atom"
-    max_length: int = Field(100, ge=1, le=10_000)
+    max_length: int = Field(default=100, ge=1, le=10_000)
     standardize: bool = False
     threshold: float | None = 0.5
-    num_workers: int = Field(2, ge=0)
+    num_workers: int = Field(default=2, ge=0)
 
 
 class ModelConfig(Section):
     """One choice on each axis: a kind with its arguments; sizes that the parts share are filled in."""
 
-    latent_size: int = Field(64, ge=1)
+    latent_size: int = Field(default=64, ge=1)
     encoder: Spec
     posterior: Spec
     prior: Spec = Field(default_factory=lambda: {"kind": "normal"})
@@ -72,7 +72,7 @@ class PhaseConfig(Section):
     name: str = "main"
     objective: Spec
     trainable: list[str] | None = None
-    epochs: int | None = Field(None, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
     learning_rate: ScheduleSpec | None = None
 
 
@@ -83,33 +83,33 @@ class TrainingConfig(Section):
     folder holds the last weights or the best: while beta rises, reconstruction falls, so the last are the default.
     """
 
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(512, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=512, ge=1)
     learning_rate: ScheduleSpec = 1e-3
-    weight_decay: float = Field(0.0, ge=0)
-    clip_value: float | None = Field(None, gt=0)
-    clip_norm: float | None = Field(None, gt=0)
-    validate_every: float = Field(1.0, gt=0)
-    validation_size: int = Field(2000, ge=1)
-    validity_samples: int = Field(1000, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip_value: float | None = Field(default=None, gt=0)
+    clip_norm: float | None = Field(default=None, gt=0)
+    validate_every: float = Field(default=1.0, gt=0)
+    validation_size: int = Field(default=2000, ge=1)
+    validity_samples: int = Field(default=1000, ge=0)
     best: str = "valid/exact_mean"
     keep: Literal["last", "best"] = "last"
-    patience: int | None = Field(None, ge=1)
-    log_every: int = Field(20, ge=1)
-    checkpoint_minutes: float = Field(10.0, gt=0)
-    devices: int = Field(1, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    log_every: int = Field(default=20, ge=1)
+    checkpoint_minutes: float = Field(default=10.0, gt=0)
+    devices: int = Field(default=1, ge=1)
     accelerator: str = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed", "64-true"] = "auto"
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     phase: list[PhaseConfig] = Field(min_length=1)
 
 
 class RunConfig(Section):
     """Everything a run depends on, besides the data themselves."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     preset: str | None = None
-    data: DataConfig = Field(default_factory=DataConfig)
+    data: DataConfig = DataConfig()
     model: ModelConfig
     training: TrainingConfig
 
@@ -148,8 +148,13 @@ def read_preset(name: str) -> Spec:
     """The table of a preset that ships with the package."""
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1)
-        raise ConfigError("unknown preset", where="--preset", got=f"'{name}'", expected=f"one of {', '.join(PRESETS)}",
-                          hint=f"Did you mean '{near[0]}'?" if near else None)
+        raise ConfigError(
+            "unknown preset",
+            where="--preset",
+            got=f"'{name}'",
+            expected=f"one of {', '.join(PRESETS)}",
+            hint=f"Did you mean '{near[0]}'?" if near else None,
+        )
     text = resources.files("molvae").joinpath(f"bundled/presets/{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
@@ -171,8 +176,10 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Spec:
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        same_kind = isinstance(below, Mapping) and isinstance(value, Mapping) and (
-            "kind" not in value or value["kind"] == below.get("kind")
+        same_kind = (
+            isinstance(below, Mapping)
+            and isinstance(value, Mapping)
+            and ("kind" not in value or value["kind"] == below.get("kind"))
         )
         merged[key] = merge(below, value) if same_kind else value  # type: ignore[arg-type]
     return merged
@@ -182,8 +189,13 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """``training.epochs=3`` as a key and a value; a value that is not TOML is taken as a string."""
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
-        raise ConfigError("an assignment without '='", where="--set", got=f"'{text}'", expected="key.path=value",
-                          hint="For example: --set training.epochs=3.")
+        raise ConfigError(
+            "an assignment without '='",
+            where="--set",
+            got=f"'{text}'",
+            expected="key.path=value",
+            hint="For example: --set training.epochs=3.",
+        )
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -195,10 +207,7 @@ def assign(table: Spec, dotted: str, value: Any) -> None:
     *path, last = dotted.split(".")
     place: Any = table
     for name in path:
-        if isinstance(place, list):
-            place = place[_position(name, place, dotted)]
-        else:
-            place = place.setdefault(name, {})
+        place = place[_position(name, place, dotted)] if isinstance(place, list) else place.setdefault(name, {})
         if not isinstance(place, dict | list):
             raise ConfigError("a key below a value", where=f"--set {dotted}", got=f"'{name}' is not a table")
     if isinstance(place, list):
@@ -209,8 +218,12 @@ def assign(table: Spec, dotted: str, value: Any) -> None:
 
 def _position(name: str, place: list[Any], dotted: str) -> int:
     if not name.isdigit() or int(name) >= len(place):
-        raise ConfigError("no such entry of a list", where=f"--set {dotted}", got=f"'{name}'",
-                          expected=f"a number from 0 to {len(place) - 1}")
+        raise ConfigError(
+            "no such entry of a list",
+            where=f"--set {dotted}",
+            got=f"'{name}'",
+            expected=f"a number from 0 to {len(place) - 1}",
+        )
     return int(name)
 
 
@@ -226,10 +239,15 @@ def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(first["loc"][-1]), sorted(_known_keys(section)), n=1)
-            raise ConfigError("unknown key in the configuration", where=where, got=f"'{first['loc'][-1]}'",
-                              hint=f"Did you mean '{near[0]}'?" if near else None) from error
-        raise ConfigError("a value that does not fit", where=where, got=repr(first.get("input")),
-                          expected=first["msg"]) from error
+            raise ConfigError(
+                "unknown key in the configuration",
+                where=where,
+                got=f"'{first['loc'][-1]}'",
+                hint=f"Did you mean '{near[0]}'?" if near else None,
+            ) from error
+        raise ConfigError(
+            "a value that does not fit", where=where, got=repr(first.get("input")), expected=first["msg"]
+        ) from error
 
 
 def _known_keys(section: type[Section]) -> set[str]:

@@ -229,10 +229,12 @@ class _Worker:
         spawn, forkserver = multiprocessing.get_context("spawn"), multiprocessing.get_context("forkserver")
         context = spawn if sys.platform == "darwin" else forkserver
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, limits, initializer), daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, limits), daemon=True)
         with contextlib.nullcontext() if import_main else main_hidden():
             self.process.start()
         theirs.close()
+        with contextlib.suppress(OSError):  # a worker that died at once will be found so
+            self.connection.send(initializer)
 
     def give(self, task: _Task, function: Callable[[Any], Any], seconds: float | None) -> _Task | None:
         """Send a task. Comes back with it if it cannot be sent."""

@@ -22,6 +22,8 @@ from molvae.errors import InputError, MolvaeError
 
 Value = TypeVar("Value")
 
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
 Status = Literal["ok", "raised", "timeout", "crashed", "memory"]
 
 @dataclass(frozen=True)
@@ -59,17 +61,21 @@ class Outcome(Generic[Value]):
         return self.status == "ok"
 
 
-def serve(connection: Connection, limits: Limits, initializer: Callable[[], None] | None) -> None:
+def serve(connection: Connection, limits: Limits) -> None:
     """A worker's life: prepare, then answer each chunk with a list of outcomes."""
     os.setpgid(0, 0)  # Ctrl-C is the parent's business, and what the function starts can be ended with the worker
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     _end_with_parent()
+    for variable in _THREAD_VARIABLES:  # before NumPy is imported: the workers themselves fill the cores
+        os.environ.setdefault(variable, "1")
     try:
         _limit(resource.RLIMIT_CORE, 0)
         if limits.memory_bytes is not None:
             _limit(resource.RLIMIT_AS, limits.memory_bytes)
-        if initializer is not None:
+        if (initializer := connection.recv()) is not None:
             initializer()
+    except EOFError:
+        return
     except BaseException as error:
         connection.send(one_line(error))
         return

@@ -60,7 +60,9 @@ class Model:
         """
         z = np.zeros((len(records), self.latent_size), np.float32)
         # Neighbours in length share a block, so that little of it is filling.
-        order = np.argsort([np.size(record) if not isinstance(record, str) else len(record) for record in records], kind="stable")
+        order = np.argsort(
+            [np.size(record) if not isinstance(record, str) else len(record) for record in records], kind="stable"
+        )
         noise: torch.Tensor | None = None
         for start in range(0, len(records), ENCODE_BLOCK):
             rows = order[start : start + ENCODE_BLOCK]
@@ -80,8 +82,12 @@ class Model:
         """
         points = z.float() if isinstance(z, torch.Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
         if points.ndim != 2 or points.shape[1] != self.latent_size:
-            raise InputError("latent points of the wrong shape", where="decode", got=tuple(points.shape),
-                             expected=f"(records, {self.latent_size})")
+            raise InputError(
+                "latent points of the wrong shape",
+                where="decode",
+                got=tuple(points.shape),
+                expected=f"(records, {self.latent_size})",
+            )
         if not bool(torch.isfinite(points).all()):
             raise InputError("a latent point that is not finite", where="decode", expected="finite numbers")
         units = self.vae.decode(points.to(self.vae.device), self.codec.num_units)
@@ -160,8 +166,13 @@ class Model:
         stored = artifacts.Folder(Path(folder))
         config = stored.json("config.json")
         if config.get("format") != FORMAT:
-            raise ArtifactError("a model of another format", where=Path(folder) / "config.json", got=config.get("format"),
-                                expected=FORMAT, hint="Update molvae, or train the model again.")
+            raise ArtifactError(
+                "a model of another format",
+                where=Path(folder) / "config.json",
+                got=config.get("format"),
+                expected=FORMAT,
+                hint="Update molvae, or train the model again.",
+            )
         vae = VAE.from_spec(config["vae"])
         vae.load_state_dict(stored.tensors("weights.safetensors"))
         return cls(load_codec(Path(folder), config["codec"]), vae.to(device), config["about"])
@@ -178,10 +189,18 @@ def find(path: Path | str) -> Path:
         if (candidate / "config.json").is_file():
             return candidate
     if not path.exists():
-        raise InputError("no such model", where=path, expected="a run folder or a model folder",
-                         hint="`molvae train DATA --out RUN` makes one.")
-    raise InputError("a folder without a model", where=path, expected="model/config.json in it",
-                     hint="If training was interrupted, go on with `molvae train ... --resume`.")
+        raise InputError(
+            "no such model",
+            where=path,
+            expected="a run folder or a model folder",
+            hint="`molvae train DATA --out RUN` makes one.",
+        )
+    raise InputError(
+        "a folder without a model",
+        where=path,
+        expected="model/config.json in it",
+        hint="If training was interrupted, go on with `molvae train ... --resume`.",
+    )
 
 
 def load(path: Path | str, device: str | torch.device = "cpu") -> Model:

@@ -57,8 +57,11 @@ class VAE(nn.Module):
     def spec(self) -> dict[str, dict[str, Any]]:
         """What ``from_spec`` rebuilds this VAE from, sizes included."""
         parts = {
-            "encoder": self.encoder, "posterior": self.posterior, "prior": self.prior,
-            "decoder": self.decoder, "likelihood": self.likelihood,
+            "encoder": self.encoder,
+            "posterior": self.posterior,
+            "prior": self.prior,
+            "decoder": self.decoder,
+            "likelihood": self.likelihood,
         }
         return {name: part.spec for name, part in parts.items()}
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from typing import Any
 
 
 def double(number: int) -> int:
@@ -62,3 +63,14 @@ def loaded_modules(_: int) -> list[str]:
     import sys
 
     return sorted(sys.modules)
+
+
+def screen_badly(screening: Any, block: list[str]) -> object:
+    """Screening by a chemistry library with defects."""
+    from molvae.data.screening import screen
+
+    if "CCCCC" in block:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if "NNNNN" in block:
+        time.sleep(600)
+    return screen(screening, block)

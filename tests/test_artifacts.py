@@ -36,11 +36,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert files.text("CARD.md") == "# Model 3\n"
 
 
-@given(st.dictionaries(st.text("abc/.", min_size=1, max_size=5), st.sampled_from(["f32", "f64", "bf16", "i64", "bool"]), max_size=4))
+NAMES = st.text("abc/.", min_size=1, max_size=5)
+DTYPES = st.sampled_from([torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool])
+
+
+@given(st.dictionaries(NAMES, DTYPES, max_size=4))
 @settings(max_examples=20, deadline=None)
-def test_tensors_come_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, kinds: dict[str, str]) -> None:
-    dtypes = {"f32": torch.float32, "f64": torch.float64, "bf16": torch.bfloat16, "i64": torch.int64, "bool": torch.bool}
-    tensors = {name: torch.tensor([1.1, 0.0, -3.0]).to(dtypes[kind]) for name, kind in kinds.items()}
+def test_tensors_come_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, kinds: dict[str, torch.dtype]) -> None:
+    tensors = {name: torch.tensor([1.1, 0.0, -3.0]).to(dtype) for name, dtype in kinds.items()}
     folder = tmp_path_factory.mktemp("folder") / "tensors"
     with artifacts.writing(folder) as writer:
         writer.tensors("t.safetensors", tensors)
@@ -52,7 +55,8 @@ def test_tensors_come_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory,
 def test_tensors_that_share_memory_are_each_written(tmp_path: Path) -> None:
     whole = torch.arange(10.0)
     with artifacts.writing(tmp_path / "shared") as writer:
-        writer.tensors("t.safetensors", {"whole": whole, "tied": whole, "slice": whole[2:4], "turned": whole.view(2, 5).T})
+        turned = whole.view(2, 5).T
+        writer.tensors("t.safetensors", {"whole": whole, "tied": whole, "slice": whole[2:4], "turned": turned})
     read = artifacts.Folder(tmp_path / "shared").tensors("t.safetensors")
     assert torch.equal(read["tied"], whole)
     assert torch.equal(read["slice"], whole[2:4])
@@ -87,16 +91,18 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_the_earlier_folder(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_every_file_reaches_the_disk_before_the_folder_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see what is synced")
+def test_every_file_reaches_the_disk_before_the_folder_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events: list[str] = []
     fsync, rename = os.fsync, Path.rename
-    monkeypatch.setattr(os, "fsync", lambda fd: (events.append(os.readlink(f"/proc/self/fd/{fd}")), fsync(fd)))
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
     monkeypatch.setattr(Path, "rename", lambda self, to: (events.append("rename"), rename(self, to))[1])
-    if not Path("/proc/self/fd").exists():
-        pytest.skip("needs /proc to see what is synced")
     write(tmp_path / "model")
     at = events.index("rename")
-    assert {Path(event).name for event in events[:at]} > {"weights.safetensors", "config.json", "CARD.md", "manifest.json"}
+    synced = {Path(event).name for event in events[:at]}
+    assert synced > {"weights.safetensors", "config.json", "CARD.md", "manifest.json"}
     assert events[at + 1 :] == [str(tmp_path)]
 
 
@@ -126,7 +132,7 @@ def test_a_manifest_with_entries_outside_the_folder_is_refused(tmp_path: Path) -
         artifacts.Folder(tmp_path / "model")
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff\xfe", b'{"format": 1}', b'{"format": 1, "files": 3, "checksum": 1}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff\xfe", b'{"format": 1}', b'{"format": 1, "files": 3}'])
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     write(tmp_path / "model")
     (tmp_path / "model" / artifacts.MANIFEST).write_bytes(content)
@@ -167,7 +173,8 @@ def checkpoint(folder: Path, index: int) -> Path:
     generator = torch.Generator().manual_seed(index)
     tensors = {name: torch.randn(40, generator=generator) for name in ("weight", "multiplier")}
     clock = Clock(index=index, log_bytes=100 + index)
-    return Checkpoints(folder).save_last(State(clock, tensors, {"weight/exp_avg": tensors["weight"]}, {"loss": torch.ones(index)}))
+    state = State(clock, tensors, {"weight/exp_avg": tensors["weight"]}, {"loss": torch.ones(index)})
+    return Checkpoints(folder).save_last(state)
 
 
 @pytest.mark.torture
@@ -190,7 +197,8 @@ def test_every_damage_to_a_checkpoint_or_a_model_is_found_and_the_file_named(tmp
         # A manifest that is another folder's is intact; the files that it does not describe are what is found.
         assert str(damaged) in str(caught.value)
         assert path.name in str(caught.value) or (damage is swap and path.name == artifacts.MANIFEST)
-    note("corruptions", {"corruptions": num_damages, "found": num_damages, "kinds": [damage.__name__ for damage in DAMAGES]})
+    kinds = [damage.__name__ for damage in DAMAGES]
+    note("corruptions", {"corruptions": num_damages, "found": num_damages, "kinds": kinds})
 
 
 def test_a_checkpoint_under_another_name_is_refused(tmp_path: Path) -> None:

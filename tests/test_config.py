@@ -69,7 +69,7 @@ def test_schedules_without_an_end_end_with_their_phase() -> None:
         ("training.epochs=many", "training.epochs"),
         ("training.precision=fp8", "training.precision"),
         ("training.phase.3.epochs=1", "expected a number from 0 to 0"),
-        ("training.phase.0.objective.beta={kind=\"linar\"}", "linar"),
+        ('training.phase.0.objective.beta={kind="linar"}', "linar"),
         ("training.epochs", "without '='"),
         ("seed.x=1", "at seed"),
     ],

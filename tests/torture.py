@@ -25,7 +25,8 @@ def note(test: str, counts: dict[str, Any]) -> None:
         file.seek(0)
         results = json.loads(file.read() or "{}")
         results["command"] = "make torture"
-        results["versions"] = {"python": platform.python_version(), "torch": torch.__version__, "system": platform.system()}
+        results["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
+        results["hardware"] = f"{platform.machine()}, {os.cpu_count()} cores"
         results.setdefault("tests", {})[test] = counts
         file.truncate(0)
         file.write(json.dumps(results, indent=2) + "\n")

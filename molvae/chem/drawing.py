@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rdkit import Chem
 from rdkit.Chem import Draw
@@ -24,7 +25,7 @@ def draw_grid(
         legends = ["" if molecule is not None else "invalid" for molecule in molecules]
     rows = -(-len(molecules) // per_row)
     canvas = Draw.rdMolDraw2D.MolDraw2DCairo(per_row * size, rows * size, size, size)
-    options = canvas.drawOptions()
+    options: Any = canvas.drawOptions()
     options.legendFontSize = 14
     options.padding = 0.08
     drawable = [molecule if molecule is not None else Chem.Mol() for molecule in molecules]

@@ -16,6 +16,8 @@ from rdkit import Chem, rdBase
 
 from molvae.errors import InputError
 
+RDKIT_VERSION: str = rdBase.rdkitVersion
+
 MAX_CHARACTERS = 1000
 """Longer strings are refused before RDKit sees them: some of its algorithms are not linear in the length."""
 

@@ -73,9 +73,13 @@ def _os_line(error: OSError) -> str:
 
 
 def _report_defect() -> int:
-    with tempfile.NamedTemporaryFile("w", prefix="molvae-", suffix=".traceback", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="molvae-", suffix=".traceback", delete=False, encoding="utf-8"
+    ) as file:
         traceback.print_exc(file=file)
     kind, error, _ = sys.exc_info()
-    print(f"defect of molvae: {kind.__name__ if kind else 'error'}: {error}. The traceback is in {file.name}",
-          file=sys.stderr)
+    print(
+        f"defect of molvae: {kind.__name__ if kind else 'error'}: {error}. The traceback is in {file.name}",
+        file=sys.stderr,
+    )
     return DEFECT

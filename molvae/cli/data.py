@@ -25,7 +25,10 @@ def list_sources(seed: Seed = 0, quiet: Quiet = False) -> None:
 def fetch(
     name: Annotated[str, typer.Argument(help="moses, zinc250k, mnist, ... (`molvae data list`)")],
     folder: Annotated[
-        Path | None, typer.Option("--from", metavar="FOLDER", help="Take the files from here instead of the network.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--from", metavar="FOLDER", help="Take the files from here instead of the network.", show_default=False
+        ),
     ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,

@@ -13,9 +13,13 @@ from molvae.cli.options import Data, ModelPath, Quiet, Seed, SmilesColumn, say
 def reconstruct(
     model: ModelPath,
     data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the rates go (JSON).")] = Path("reconstruction.json"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the rates go (JSON).")] = Path(
+        "reconstruction.json"
+    ),
     smiles_column: SmilesColumn = None,
-    limit: Annotated[int | None, typer.Option(help="Use this many molecules, drawn at random.", min=1, show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Use this many molecules, drawn at random.", min=1, show_default=False)
+    ] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -28,7 +32,9 @@ def reconstruct(
 def encode(
     model: ModelPath,
     data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the points go (.parquet or .csv).")] = Path("latents.parquet"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the points go (.parquet or .csv).")] = Path(
+        "latents.parquet"
+    ),
     smiles_column: SmilesColumn = None,
     seed: Seed = 0,
     quiet: Quiet = False,

@@ -13,7 +13,9 @@ from molvae.cli.options import ModelPath, Quiet, Seed, say
 def sample(
     model: ModelPath,
     num: Annotated[int, typer.Option("-n", "--num", help="How many.", min=1)] = 1000,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path("samples.smi"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path(
+        "samples.smi"
+    ),
     valid_only: Annotated[
         bool, typer.Option("--valid-only", help="Reject strings that are no molecule and draw again.")
     ] = False,
@@ -29,7 +31,9 @@ def sample(
 def decode(
     model: ModelPath,
     latents: Annotated[Path, typer.Argument(metavar="LATENTS", help="A .parquet or .csv with columns z0, z1, ...")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path("decoded.smi"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path(
+        "decoded.smi"
+    ),
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:

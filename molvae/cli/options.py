@@ -24,8 +24,6 @@ SmilesColumn = Annotated[
 ]
 
 
-
-
 def say(text: str, quiet: bool = False) -> None:
     """Print a line as it is: SMILES are never read as markup."""
     if not quiet:

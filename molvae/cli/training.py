@@ -15,9 +15,13 @@ def train(
     out: Annotated[Path, typer.Option(help="The run folder to make.", metavar="RUN", show_default=False)],
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="MODEL", help="Fine-tune this model; unknown tokens are added to it.", show_default=False),
+        typer.Option(
+            "--from", metavar="MODEL", help="Fine-tune this model; unknown tokens are added to it.", show_default=False
+        ),
     ] = None,
-    valid: Annotated[Path | None, typer.Option(help="Validation molecules (else 5 % of DATA).", show_default=False)] = None,
+    valid: Annotated[
+        Path | None, typer.Option(help="Validation molecules (else 5 % of DATA).", show_default=False)
+    ] = None,
     test: Annotated[Path | None, typer.Option(help="Test molecules (else 5 % of DATA).", show_default=False)] = None,
     smiles_column: SmilesColumn = None,
     preset: Annotated[
@@ -26,27 +30,48 @@ def train(
     config: Annotated[Path | None, typer.Option(help="A TOML file laid over the preset.", show_default=False)] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One value, e.g. training.epochs=3. May be repeated.", show_default=False),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One value, e.g. training.epochs=3. May be repeated.", show_default=False
+        ),
     ] = None,
     reconstruction: Annotated[
         float | None,
-        typer.Option(help="Hold this share of exact reconstructions instead of weighing the KL by hand.", show_default=False),
+        typer.Option(
+            help="Hold this share of exact reconstructions instead of weighing the KL by hand.", show_default=False
+        ),
     ] = None,
     standardize: Annotated[
-        bool, typer.Option("--standardize", help="Canonical SMILES of the neutral largest fragment, duplicates removed.")
+        bool,
+        typer.Option("--standardize", help="Canonical SMILES of the neutral largest fragment, duplicates removed."),
     ] = False,
     devices: Annotated[int | None, typer.Option(help="Processes (or GPUs) to train on.", show_default=False)] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN where its last checkpoint stands.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random; 0 where nothing says otherwise.", show_default=False)] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in RUN where its last checkpoint stands.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of everything random; 0 where nothing says otherwise.", show_default=False)
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a file of molecules."""
     from molvae import workflows
 
     workflows.train(
-        data, out, start=start, valid=valid, test=test, smiles_column=smiles_column, preset=preset, config=config,
-        assignments=assignments or [], reconstruction=reconstruction, standardize=standardize, devices=devices,
-        resume=resume, seed=seed, quiet=quiet,
+        data,
+        out,
+        start=start,
+        valid=valid,
+        test=test,
+        smiles_column=smiles_column,
+        preset=preset,
+        config=config,
+        assignments=assignments or [],
+        reconstruction=reconstruction,
+        standardize=standardize,
+        devices=devices,
+        resume=resume,
+        seed=seed,
+        quiet=quiet,
     )
 
 

@@ -79,19 +79,17 @@ class Assembly:
         """Exchange the numbers and leave out what is not kept, which is yielded as position and text."""
         words = list(self._numbers)
         final = np.array([0, *(self.vocabulary.index[word] for word in words[1:])])
-        total = int(lengths[kept].sum())
         kind = np.min_scalar_type(len(self.vocabulary) - 1)
-        ids = np.lib.format.open_memmap(self.folder / "ids.npy", "w+", kind, (total,))
+        header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False,
+                  "shape": (int(lengths[kept].sum()),)}
         self._raw.seek(0)
-        done = 0
-        for start in range(0, len(lengths), _STRINGS_AT_ONCE):
-            rows = slice(start, start + _STRINGS_AT_ONCE)
-            raw = np.fromfile(self._raw, np.uint32, int(lengths[rows].sum()))
-            chosen = final[raw[np.repeat(kept[rows], lengths[rows])]]
-            ids[done : done + len(chosen)] = chosen
-            done += len(chosen)
-            ends = np.cumsum(lengths[rows])
-            for row in np.flatnonzero(~kept[rows]):
-                text = "".join(words[number] for number in raw[ends[row] - lengths[start + row] : ends[row] - 1])
-                yield start + int(row), text
-        ids.flush()
+        with (self.folder / "ids.npy").open("wb") as file:  # a memory map on a full disk would kill us
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, len(lengths), _STRINGS_AT_ONCE):
+                rows = slice(start, start + _STRINGS_AT_ONCE)
+                raw = np.fromfile(self._raw, np.uint32, int(lengths[rows].sum()))
+                file.write(final[raw[np.repeat(kept[rows], lengths[rows])]].astype(kind).tobytes())
+                ends = np.cumsum(lengths[rows])
+                for row in np.flatnonzero(~kept[rows]):
+                    text = "".join(words[number] for number in raw[ends[row] - lengths[start + row] : ends[row] - 1])
+                    yield start + int(row), text

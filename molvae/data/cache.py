@@ -8,12 +8,14 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from molvae.files import atomic_write, sync_folder, writing
 
 _MANIFEST = "manifest.json"
+_ABANDONED_SECONDS = 24 * 3600.0
 
 
 def cache_folder(name: str) -> Path:
@@ -21,6 +23,15 @@ def cache_folder(name: str) -> Path:
     chosen = os.environ.get("MOLVAE_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return (Path(chosen) if chosen else Path(home) / "molvae") / name
+
+
+def is_usable(folder: Path) -> bool:
+    """Whether entries can be kept there; in a home that cannot be written to, say, they cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def find_entry(folder: Path, key: str) -> Path | None:
@@ -51,16 +62,32 @@ def new_entry(folder: Path, key: str) -> Iterator[Path]:
                 _sync(partial / name)
             with atomic_write(partial / _MANIFEST) as file:
                 json.dump(sums, file)
-            for _ in range(2):  # another process may put its own there in between
-                with contextlib.suppress(FileNotFoundError):
-                    doomed = (folder / key).rename(folder / f".{key}.{os.getpid()}.old")
-                    shutil.rmtree(doomed, ignore_errors=True)
-                with contextlib.suppress(FileExistsError, IsADirectoryError, OSError):
-                    partial.rename(folder / key)
-                    break
+            _replace(folder / key, partial)
             sync_folder(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            _sweep(folder)
+
+
+def _replace(entry: Path, new: Path) -> None:
+    """Put a folder in the place of another; should another process be first, its entry is as good."""
+    doomed = entry.with_name(f"{new.name}.old")
+    with contextlib.suppress(FileNotFoundError):
+        entry.rename(doomed)
+    try:
+        new.rename(entry)
+    except OSError:
+        if not entry.is_dir():
+            raise
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed left behind a day ago or earlier."""
+    for path in folder.glob(".*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def file_sha256(path: Path) -> str:

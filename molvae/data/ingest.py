@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from molvae.chem.molecules import MAX_CHARACTERS
+from molvae.chem.molecules import MAX_CHARACTERS, RDKIT_VERSION
 from molvae.data.assembly import Assembly
-from molvae.data.cache import cache_folder, file_sha256, find_entry, new_entry
+from molvae.data.cache import cache_folder, file_sha256, find_entry, is_usable, new_entry
 from molvae.data.screening import Screened, Screening, prepare_worker, screen
 from molvae.data.tables import Reject, RejectsWriter, Table
 from molvae.data.token_table import TokenTable
@@ -77,6 +76,13 @@ class Ingested:
         """Strings in the table."""
         return len(self.table)
 
+    @property
+    def summary(self) -> str:
+        """The account in a line."""
+        account = f"{self.num_read:,} read, {self.num_kept:,} kept, {self.num_rejected:,} rejected"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
+        return f"{account} ({reasons})" if reasons else account
+
     def write_rejects(self, path: str | Path) -> None:
         """Write ``rejects.csv``: line, text, reason."""
         with atomic_write(path, binary=True) as file:
@@ -121,19 +127,23 @@ def ingest(
     known = None if vocabulary is None else vocabulary.tokens
     screening = Screening(spec, max_length, known, standardize, keys or standardize, molecules)
     sha256 = file_sha256(source.path)
+    names = _keys(source, screening, sha256)
     with ExitStack() as stack:
-        if use_cache:
-            folder = cache_folder("tables")
-            found = next(filter(None, (find_entry(folder, key) for key in _keys(source, screening, sha256))), None)
-            if found is not None:
-                return _load(found)
-        else:
+        folder = cache_folder("tables")
+        if not (use_cache and is_usable(folder)):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="molvae-")))
-        key = _keys(source, screening, sha256)[0]
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        with new_entry(folder, key) as entry:
-            _build(entry, source, screening, sha256, workers if num_workers is None else num_workers, progress)
-        return _load(folder / key)
+        found = next((entry for name in names if (entry := find_entry(folder, name)) is not None), None)
+        if found is None:
+            found = folder / names[0]
+            workers = available_cores() if num_workers is None else num_workers
+            with new_entry(folder, names[0]) as entry:
+                _build(entry, source, screening, sha256, workers, progress)
+        return _load(found)
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keys(source: Table, screening: Screening, sha256: str) -> list[str]:
@@ -142,7 +152,7 @@ def _keys(source: Table, screening: Screening, sha256: str) -> list[str]:
     for wanted in [screening] if screening.keys else [screening, replace(screening, keys=True)]:
         content = {
             **asdict(wanted), "format": _FORMAT, "file": sha256, "kind": source.kind, "column": source.smiles_column,
-            "rdkit": version("rdkit"),
+            "rdkit": RDKIT_VERSION,
         }
         names.append(hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32])
     return names

@@ -25,6 +25,7 @@ _MAGIC = {
     b"BZh": "a bzip2 archive", b"\xfd7zXZ": "an xz archive", b"\x28\xb5\x2f\xfd": "a zstandard archive",
     b"\xd0\xcf\x11\xe0": "an Excel workbook", b"\x93NUMPY": "a NumPy array", b"PAR1": "a parquet file",
 }
+_FEW_FOREIGN_BYTES = 64  # a line or two of these do not make a file binary
 _TEXT_BYTES = bytes({7, 8, 9, 10, 12, 13, 27} | set(range(0x20, 0x7F)) | set(range(0x80, 0x100)))
 
 
@@ -70,8 +71,8 @@ def require_text(path: Path) -> None:
     if not start:
         raise InputError("an empty file", where=path, expected="one molecule a line")
     kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
-    foreign = len(start.translate(None, delete=_TEXT_BYTES))
-    if kind is None and foreign > 0.1 * len(start):
+    foreign = len(start.translate(None, delete=_TEXT_BYTES)) + len(start) - len(start.decode(errors="ignore").encode())
+    if kind is None and foreign > max(_FEW_FOREIGN_BYTES, 0.3 * len(start)):
         kind = "binary data"
     if kind is not None:
         raise InputError("not a text file", where=path, got=kind,

@@ -7,7 +7,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molvae.data.batches import PixelBatch
+from molvae.data.batches import Batch, PixelBatch
+from molvae.errors import InputError
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
 
 
@@ -33,9 +34,9 @@ class MLPEncoder(Encoder):
         self.layers = nn.Sequential(_layers([num_pixels, *hidden_sizes]), nn.LeakyReLU(0.01))
         self.num_features = hidden_sizes[-1]
 
-    def forward(self, batch: PixelBatch) -> Float[Tensor, "batch features"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "batch features"]:
         """Features of every image."""
-        return self.layers(batch.pixels)  # type: ignore[no-any-return]
+        return self.layers(images(batch).pixels)  # type: ignore[no-any-return]
 
 
 @DECODERS.register("mlp")
@@ -52,10 +53,18 @@ class MLPDecoder(Decoder):
         super().__init__()
         self.layers = _layers([latent_size, *hidden_sizes, num_pixels])
 
-    def forward(self, z: Float[Tensor, "batch latent"], batch: PixelBatch) -> Float[Tensor, "batch pixels"]:
+    def forward(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch pixels"]:
         """Logits of every pixel."""
         return self.layers(z)  # type: ignore[no-any-return]
 
     def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Float[Tensor, "batch pixels"]:
         """The most probable image: 1 where the logit is positive. ``max_length`` says nothing about images."""
-        return (self.layers(z) > 0).to(z.dtype)
+        image: Tensor = self.layers(z) > 0
+        return image.to(z.dtype)
+
+
+def images(batch: Batch) -> PixelBatch:
+    """The batch, which must be one of images."""
+    if not isinstance(batch, PixelBatch):
+        raise InputError("a net for images given another batch", where="batch", got=type(batch).__name__, expected="PixelBatch")
+    return batch

@@ -7,6 +7,15 @@ from molvae.objectives.estimators import ESTIMATORS, Pathwise
 from molvae.objectives.geco import GECO
 
 __all__ = [
-    "CONSTRAINTS", "ELBO", "ESTIMATORS", "GECO", "OBJECTIVES",
-    "Constraint", "ExactReconstruction", "Loss", "Objective", "Pathwise", "Pretraining",
+    "CONSTRAINTS",
+    "ELBO",
+    "ESTIMATORS",
+    "GECO",
+    "OBJECTIVES",
+    "Constraint",
+    "ExactReconstruction",
+    "Loss",
+    "Objective",
+    "Pathwise",
+    "Pretraining",
 ]

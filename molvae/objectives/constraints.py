@@ -54,8 +54,13 @@ class ExactReconstruction(Constraint):
 
     def __init__(self, floor: float):
         if not 0.0 < floor < 1.0:
-            raise ConfigError("a floor that no model can be held to", where="reconstruction", got=floor,
-                              expected="a number between 0 and 1", hint="For example 0.95.")
+            raise ConfigError(
+                "a floor that no model can be held to",
+                where="reconstruction",
+                got=floor,
+                expected="a number between 0 and 1",
+                hint="For example 0.95.",
+            )
         self.floor = floor
 
     def violation(self, reconstruction: Reconstruction, batch: Batch) -> Violation:

@@ -48,8 +48,10 @@ class Bound(Objective):
         check_kl(vae.posterior, vae.prior)
         if vae.likelihood.has_temperature and self.tau is None:
             raise ConfigError(
-                f"the likelihood '{vae.likelihood.kind}' needs a temperature", where="objective.tau",
-                expected="a number in (0, 1) or a schedule", hint="For example: tau = 0.1.",
+                f"the likelihood '{vae.likelihood.kind}' needs a temperature",
+                where="objective.tau",
+                expected="a number in (0, 1) or a schedule",
+                hint="For example: tau = 0.1.",
             )
 
     def reconstruct(self, scores: Tensor, batch: Batch, step: Step) -> Reconstruction:
@@ -102,8 +104,12 @@ class ELBO(Bound):
     ):
         super().__init__(vae, tau, estimator)
         if convention not in get_args(Convention):
-            raise ConfigError("unknown convention", where="objective.convention", got=repr(convention),
-                              expected=" or ".join(get_args(Convention)))
+            raise ConfigError(
+                "unknown convention",
+                where="objective.convention",
+                got=repr(convention),
+                expected=" or ".join(get_args(Convention)),
+            )
         self.beta = schedules.build(beta)
         self.free_bits, self.convention = free_bits, convention
 

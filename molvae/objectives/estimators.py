@@ -40,8 +40,10 @@ class Pathwise(Estimator):
         """Refuse posteriors whose samples are not differentiable."""
         if not posterior.has_rsample:
             raise ConfigError(
-                "the pathwise estimator needs samples with a gradient", where="objective.estimator",
-                got=f"posterior '{posterior.kind}'", expected="a reparameterised posterior",
+                "the pathwise estimator needs samples with a gradient",
+                where="objective.estimator",
+                got=f"posterior '{posterior.kind}'",
+                expected="a reparameterised posterior",
             )
 
     def sample(self, q: Reparameterised, batch: Batch, step: Step) -> Float[Tensor, "batch latent"]:

@@ -61,7 +61,8 @@ def _draw_curves(axis: Axes, metrics: Sequence[Mapping[str, Any]], names: Sequen
             steps, values = zip(*points, strict=True)
             axis.plot(steps, values, marker="o" if name.startswith("valid/") else None, markersize=3, label=name)
     if all(v > 0 for line in metrics for n in names if (v := line.get(n)) is not None) and names[0] in (
-        "loss", "reconstruction_nats"
+        "loss",
+        "reconstruction_nats",
     ):
         axis.set_yscale("log")
     axis.legend(fontsize=7)

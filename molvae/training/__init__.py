@@ -2,10 +2,11 @@
 
 from molvae.training.checkpoint import Checkpoints, Clock
 from molvae.training.phases import AdamSettings, Phase
+from molvae.training.plan import Monitor, Plan
 from molvae.training.precision import choose_num_threads, choose_precision
 from molvae.training.processes import in_process_group, open_fabric, supervise
 from molvae.training.progress import choose_progress
-from molvae.training.trainer import Monitor, Plan, Trainer
+from molvae.training.trainer import Trainer
 
 __all__ = [
     "AdamSettings", "Checkpoints", "Clock", "Monitor", "Phase", "Plan", "Trainer",

@@ -6,6 +6,7 @@ validation figure. A new one stands before the old one is removed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -34,6 +35,7 @@ class Clock:
         best, best_index: the best validation figure of the phase (its negative, where lower is better), and its step.
         stale: validations since the best one.
         stopped: whether the phase was ended early.
+        learning_rate: that of the last step, for the next record.
         log_bytes: length of the metrics log.
         num_units: tokens or pixels since the last record.
         seed, batches_per_epoch: what the rest is only meaningful with.
@@ -50,10 +52,26 @@ class Clock:
     best_index: int | None = None
     stale: int = 0
     stopped: bool = False
+    learning_rate: float = 0.0
     log_bytes: int = 0
     num_units: int = 0
     seed: int = 0
     batches_per_epoch: int = 0
+
+    def judge(self, score: float, patience: int | None) -> bool:
+        """Whether a validation is the phase's best so far; after ``patience`` that are not, the phase is stopped."""
+        if score > (-math.inf if self.best is None else self.best):
+            self.best, self.best_index, self.stale = score, self.index, 0
+            return True
+        self.stale += 1
+        self.stopped = patience is not None and self.stale >= patience
+        return False
+
+    def next_phase(self) -> None:
+        """Go to the beginning of the next phase; an epoch that was begun counts as done."""
+        self.epochs_before += self.epoch + (self.batch > 0)
+        self.phase, self.epoch, self.batch = self.phase + 1, 0, 0
+        self.best, self.best_index, self.stale, self.stopped = None, None, 0, False
 
 
 @dataclass

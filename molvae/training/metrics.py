@@ -72,7 +72,7 @@ class Pending:
 
     def add(self, loss: Loss, num_units: int) -> None:
         """Take the figures of one step, which worked on ``num_units`` tokens or pixels."""
-        for name, value in {"loss": loss.value.detach(), **loss.figures}.items():
+        for name, value in {**loss.figures, "loss": loss.value.detach()}.items():
             self._values.setdefault(name, []).append(value)
         self.num_units += num_units
 
@@ -92,6 +92,17 @@ class Pending:
         """Begin the next record."""
         self._earlier, self._values = {}, {}
         self.num_units = 0
+
+
+def first_non_finite(stacked: Mapping[str, Tensor]) -> tuple[int, str] | None:
+    """How many steps ago the loss first was not finite, and that step's figures in words; None if it never was."""
+    losses = stacked.get("loss", torch.zeros(0))
+    bad = (~torch.isfinite(losses)).nonzero()
+    if not len(bad):
+        return None
+    first = int(bad[0])
+    figures = (f"{name} = {float(row[first]):.4g}" for name, row in stacked.items() if len(row) > first)
+    return len(losses) - first - 1, ", ".join(figures)
 
 
 def finite(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from molvae.errors import ConfigError
 from molvae.objectives.base import Objective
@@ -100,11 +100,6 @@ def clip(parameters: list[nn.Parameter], value: float | None, norm: float | None
         nn.utils.clip_grad_value_(parameters, value)
     if norm is not None:
         nn.utils.clip_grad_norm_(parameters, norm)
-
-
-def all_finite(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether every number is finite."""
-    return all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
 
 
 def _belongs(name: str, part: str) -> bool:

@@ -75,7 +75,7 @@ def supervise(command: Sequence[str], num_processes: int, grace_seconds: float =
         grace_seconds: for the others to end by themselves, once one has failed; then they are killed.
 
     Returns:
-        The exit status of the first process, once all have ended.
+        The exit status of the first process, once all have ended; 130 if it was interrupted.
 
     Raises:
         MolvaeError: a process other than the first failed, and the first did not report it.
@@ -117,6 +117,8 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], grace_seconds: float) ->
 
 def _verdict(processes: Sequence[subprocess.Popen[bytes]], failed: int | None, stderrs: Sequence[IO[bytes]]) -> int:
     status = processes[0].returncode
+    if status == -signal.SIGINT:  # how Python itself ends when it is interrupted
+        return 128 + signal.SIGINT
     if failed is None or status > 0:  # the first process has said what is wrong itself
         return int(status)
     code = processes[failed].returncode

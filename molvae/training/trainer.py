@@ -6,12 +6,9 @@ and resumed goes the way of one that is not.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -22,37 +19,10 @@ from molvae.errors import ArtifactError, ConfigError, NumericalError
 from molvae.schedules import Step
 from molvae.training.checkpoint import Checkpoints, Clock, State, load_objective, load_optimizer, optimizer_tensors
 from molvae.training.interruption import Interruption, lost_process
-from molvae.training.metrics import MetricsLog, Pending
-from molvae.training.phases import Phase, all_finite, build_adam, clip, freeze_all_but
+from molvae.training.metrics import MetricsLog, Pending, first_non_finite
+from molvae.training.phases import Phase, build_adam, clip, freeze_all_but
+from molvae.training.plan import Monitor, Plan
 from molvae.training.progress import Progress, Silent
-
-Monitor = Callable[[Step], Mapping[str, float]]
-"""Validation figures by name, asked for between steps, with the objective in evaluation mode and without gradients."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a run is watched and kept; none of it changes the steps themselves, except ``seed`` and ``patience``.
-
-    Attributes:
-        seed: all noise and the order of the data follow from it.
-        log_every: steps between records of the log.
-        validate_every: epochs between validations, fractions allowed; the end of a phase always validates.
-        checkpoint_steps: steps between checkpoints, besides those at the ends of epochs and phases.
-        checkpoint_seconds: seconds between checkpoints. Epochs shorter than a tenth of it do not each write one.
-        best: name of the validation figure by which the best weights are kept.
-        mode: whether that figure should rise or fall.
-        patience: validations without a better figure after which the phase ends; None for no early stopping.
-    """
-
-    seed: int = 0
-    log_every: int = 50
-    validate_every: float = 1.0
-    checkpoint_steps: int | None = None
-    checkpoint_seconds: float | None = 300.0
-    best: str | None = None
-    mode: Literal["max", "min"] = "max"
-    patience: int | None = None
 
 
 class Trainer:
@@ -133,6 +103,7 @@ class Trainer:
         self.progress.start(self.clock.index, self.clock.index - self._steps_in_phase + left)
         self._started = time.monotonic() - self.clock.seconds
         self._recorded = self._saved = time.monotonic()
+        self._saved_index = -1 if state is None else self.clock.index
 
     def close(self) -> None:
         """Let go of the log and the progress bar."""
@@ -144,15 +115,14 @@ class Trainer:
         """One step of the optimiser, with its share of the log."""
         clock, phase, now = self.clock, self.phase, self.now
         batch = batch.to(self.fabric.device, non_blocking=True)
-        self._learning_rate = phase.schedule(now.epoch)
-        # What draws from the global generator (dropout) depends on the step alone too.
-        torch.manual_seed(hash((clock.seed, clock.index, self.fabric.global_rank)) % 2**63)
+        clock.learning_rate = self.schedule(now.epoch)
+        seed_global_generator(self.fabric.device, hash((clock.seed, clock.index, self.fabric.global_rank)) % 2**63)
         with self.fabric.autocast():
             loss = self.module(batch, now)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss.value)
         clip(list(self.parameters.values()), phase.clip_value, phase.clip_norm)
-        self.optimizer.param_groups[0]["lr"] = self._learning_rate
+        self.optimizer.param_groups[0]["lr"] = clock.learning_rate
         self.optimizer.step()
         self.pending.add(loss, batch.place.num_units)
         clock.index += 1
@@ -170,27 +140,29 @@ class Trainer:
         before = time.monotonic()
         if self.fabric.is_global_zero:
             objective = self.phase.objective.state_dict()
-            if not all_finite(objective):
+            if not all(bool(tensor.isfinite().all()) for tensor in objective.values()):
                 raise NumericalError("weights that are not finite", where=self._where(self.clock.index), hint=_DIVERGED)
             self.clock.log_bytes, self.clock.num_units = self.log.sync(), self.pending.num_units
             self.clock.seconds = before - self._started
             optimizer = optimizer_tensors(self.optimizer, list(self.parameters))
             self.checkpoints.save_last(State(self.clock, objective, optimizer, pending))
-        self._saved = time.monotonic()
+        self._saved, self._saved_index = time.monotonic(), self.clock.index
         self._recorded += self._saved - before
 
     def validate(self) -> None:
         """Ask the monitors, write their figures to the log and keep the weights if they are the best."""
-        before, objective = time.monotonic(), self.phase.objective
+        before, clock, objective = time.monotonic(), self.clock, self.phase.objective
         objective.eval()
         with torch.no_grad():
             figures = {name: float(value) for monitor in self.monitors for name, value in monitor(self.now).items()}
         objective.train()
         # The processes must agree on what is best, so they all go by the first one's figures.
         figures = self.fabric.broadcast(figures)
-        self.clock.validated = self.clock.index
+        clock.validated = clock.index
         self._write({**self._position(), **figures})
-        self._judge(figures)
+        score = self.plan.score(figures)
+        if score is not None and clock.judge(score, self.plan.patience) and self.fabric.is_global_zero:
+            self.checkpoints.save_best(objective.state_dict(), clock.index, figures)
         self.progress.show(figures)
         self._recorded += time.monotonic() - before
 
@@ -212,7 +184,9 @@ class Trainer:
                     break
         if self.pending:
             self._record()
-        self.save()
+            self.save()
+        elif self._saved_index != clock.index:
+            self.save()
 
     def _attend(self) -> None:
         """What may come between two steps: an order to stop, a validation, a checkpoint."""
@@ -235,34 +209,16 @@ class Trainer:
         if due and self.monitors and clock.validated < clock.index:
             self.validate()
 
-    def _judge(self, figures: Mapping[str, float]) -> None:
-        clock, plan = self.clock, self.plan
-        if plan.best is None:
-            return
-        if plan.best not in figures:
-            raise ConfigError("no such validation figure", where="training.best", got=f"'{plan.best}'",
-                              expected=f"one of {', '.join(figures)}")
-        value = figures[plan.best] if plan.mode == "max" else -figures[plan.best]
-        if value > (-math.inf if clock.best is None else clock.best):
-            clock.best, clock.best_index, clock.stale = value, clock.index, 0
-            if self.fabric.is_global_zero:
-                self.checkpoints.save_best(self.phase.objective.state_dict(), clock.index, figures)
-        else:
-            clock.stale += 1
-            clock.stopped = plan.patience is not None and clock.stale >= plan.patience
-
     def _next_phase(self) -> None:
-        clock = self.clock
-        clock.epochs_before += clock.epoch + (clock.batch > 0)
-        clock.phase, clock.epoch, clock.batch = clock.phase + 1, 0, 0
-        clock.best, clock.best_index, clock.stale, clock.stopped = None, None, 0, False
+        self.clock.next_phase()
         self._enter_phase()
 
     def _enter_phase(self, state: State | None = None) -> None:
         """Put the objective on the device, free what learns, build the optimiser; take up a saved state, if any."""
         objective = self.fabric.to_device(self.fabric.strategy.precision.convert_module(self.phase.objective))
         self.parameters = freeze_all_but(objective, self.phase.trainable)
-        self.optimizer = build_adam(self.parameters, self.phase.adam, self.phase.schedule(0.0))
+        self.schedule = self.phase.schedule
+        self.optimizer = build_adam(self.parameters, self.phase.adam, self.schedule(0.0))
         if state is not None:
             load_objective(objective, state.objective, self.checkpoints.folder)
             load_optimizer(self.optimizer, list(self.parameters), state.optimizer)
@@ -288,7 +244,8 @@ class Trainer:
         now = time.monotonic()
         rate = self.pending.num_units / max(now - self._recorded, 1e-9)
         figures = {name: float(row.double().mean()) for name, row in stacked.items()}
-        self._write({**self._position(), **figures, "tokens_per_second": round(rate, 1), "lr": self._learning_rate})
+        pace = {"tokens_per_second": round(rate, 1), "lr": self.clock.learning_rate}
+        self._write({**self._position(), **figures, **pace})
         self.progress.show({**figures, "tokens_per_second": rate})
         self.pending.clear()
         self._recorded = now
@@ -304,13 +261,10 @@ class Trainer:
             self.log.write(record)
 
     def _refuse_non_finite(self, stacked: Mapping[str, Tensor]) -> None:
-        losses = stacked.get("loss", torch.zeros(0))
-        bad = (~torch.isfinite(losses)).nonzero()
-        if len(bad):
-            first = int(bad[0])
-            got = ", ".join(f"{name} = {float(row[first]):.4g}" for name, row in stacked.items() if len(row) > first)
-            where = self._where(self.clock.index - len(losses) + first + 1)
-            raise NumericalError("a loss that is not finite", where=where, got=got, hint=_DIVERGED)
+        bad = first_non_finite(stacked)
+        if bad is not None:
+            where = self._where(self.clock.index - bad[0])
+            raise NumericalError("a loss that is not finite", where=where, got=bad[1], hint=_DIVERGED)
 
     def _where(self, index: int) -> str:
         """A step and its batch in words; steps count from 1, the batch is the one that the step used."""
@@ -329,3 +283,11 @@ class Trainer:
 
 
 _DIVERGED = "Lower the learning rate, or clip the gradient; the last checkpoint is from before."
+
+
+def seed_global_generator(device: torch.device, seed: int) -> None:
+    """Make what draws from the global generators (dropout) depend on the step alone, as all other noise does."""
+    # Not `torch.manual_seed`: it reaches for every kind of device there is, which takes as long as a small step.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

@@ -7,5 +7,14 @@ from molvae.workflows.reconstruction import reconstruct
 from molvae.workflows.training import train
 
 __all__ = [
-    "decode", "demo", "doctor", "encode", "fetch_data", "interpolate", "list_data", "reconstruct", "sample", "train",
+    "decode",
+    "demo",
+    "doctor",
+    "encode",
+    "fetch_data",
+    "interpolate",
+    "list_data",
+    "reconstruct",
+    "sample",
+    "train",
 ]

@@ -47,7 +47,9 @@ def sample(
     if not quiet:
         figures = validity_figures(smiles)
         rejected = f", {drawn - num:,} invalid ones rejected" if valid_only else ""
-        print(f"{num:,} samples: validity {figures['validity']:.4f}, uniqueness of the valid {figures['uniqueness']:.4f}{rejected} → {output}")
+        print(
+            f"{num:,} samples: validity {figures['validity']:.4f}, uniqueness of the valid {figures['uniqueness']:.4f}{rejected} → {output}"
+        )
     return output
 
 
@@ -69,8 +71,12 @@ def sample_valid(model: Model, num: int, seed: int) -> tuple[list[str], int]:
                 if len(kept) == num:
                     return kept, drawn
         if len(kept) < 0.001 * drawn:
-            raise InputError("a model that samples hardly any molecule", where="--valid-only",
-                             got=f"{len(kept)} valid of {drawn:,}", hint="Train it longer, or leave --valid-only out.")
+            raise InputError(
+                "a model that samples hardly any molecule",
+                where="--valid-only",
+                got=f"{len(kept)} valid of {drawn:,}",
+                hint="Train it longer, or leave --valid-only out.",
+            )
     return kept, drawn
 
 
@@ -85,11 +91,15 @@ def decode(model: str | Path, latents: Path, output: Path, *, quiet: bool = Fals
     return output
 
 
-def encode(model: str | Path, data: str | Path, output: Path, *, smiles_column: str | None = None, quiet: bool = False) -> Path:
+def encode(
+    model: str | Path, data: str | Path, output: Path, *, smiles_column: str | None = None, quiet: bool = False
+) -> Path:
     """Write the latent points of a file's molecules; what the model cannot read goes to a file of rejects beside it."""
     loaded = load(model)
     _require_molecules(loaded, "encode")
-    records = read_records(loaded, data, smiles_column, rejects=output.with_name(output.stem + "-rejects.csv"), quiet=quiet)
+    records = read_records(
+        loaded, data, smiles_column, rejects=output.with_name(output.stem + "-rejects.csv"), quiet=quiet
+    )
     z = loaded.encode(records)
     table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
     table.insert(0, "smiles", pd.Series(list(records), dtype="object"))
@@ -127,8 +137,12 @@ def _sample_images(model: Model, num: int, output: Path, seed: int) -> Path:
 
 def _require_molecules(model: Model, verb: str) -> None:
     if not isinstance(model.codec, SmilesCodec):
-        raise InputError("a model of images", where=verb, expected="a model of molecules",
-                         hint="From Python, molvae.load(...).encode takes arrays.")
+        raise InputError(
+            "a model of images",
+            where=verb,
+            expected="a model of molecules",
+            hint="From Python, molvae.load(...).encode takes arrays.",
+        )
 
 
 def _read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
@@ -137,13 +151,21 @@ def _read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (ValueError, OSError) as error:
-        raise InputError("a table that cannot be read", where=path, got=str(error).splitlines()[0],
-                         expected="a .parquet or .csv file") from error
+        raise InputError(
+            "a table that cannot be read",
+            where=path,
+            got=str(error).splitlines()[0],
+            expected="a .parquet or .csv file",
+        ) from error
     names = [f"z{i}" for i in range(latent_size)]
     missing = [name for name in names if name not in table.columns]
     if missing:
-        raise InputError("a table without the latent points of this model", where=path, got=f"no column {missing[0]}",
-                         expected=f"columns z0 ... z{latent_size - 1}")
+        raise InputError(
+            "a table without the latent points of this model",
+            where=path,
+            got=f"no column {missing[0]}",
+            expected=f"columns z0 ... z{latent_size - 1}",
+        )
     try:
         return table[names].to_numpy(dtype=np.float32)
     except ValueError as error:

@@ -15,7 +15,10 @@ from molvae.workflows.environment import git_commit, hardware, versions
 def list_data() -> list[str]:
     """A line for each known data set."""
     width = max(len(name) for name in KNOWN)
-    return [f"{name.ljust(width)}  {'here' if is_fetched(data) else '-   '}  {data.description}" for name, data in KNOWN.items()]
+    return [
+        f"{name.ljust(width)}  {'here' if is_fetched(data) else '-   '}  {data.description}"
+        for name, data in KNOWN.items()
+    ]
 
 
 def fetch_data(name: str, folder: Path | None, *, quiet: bool = False) -> None:

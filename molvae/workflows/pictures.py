@@ -46,5 +46,5 @@ def _draw_images(model: Model, codec: PixelCodec, data: str) -> dict[str, bytes]
     return pictures
 
 
-def _flat(images: np.ndarray, num_rows: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _flat(images: np.ndarray, num_rows: int) -> list[np.ndarray]:
     return list(np.asarray(images).reshape(num_rows, COLUMNS, -1))

@@ -54,7 +54,9 @@ class Prepared:
     about: dict[str, Any]
 
 
-def prepare(config: RunConfig, run: Path, start: Codec | None, say: Callable[[str], None], main: bool = True) -> Prepared:
+def prepare(
+    config: RunConfig, run: Path, start: Codec | None, say: Callable[[str], None], main: bool = True
+) -> Prepared:
     """Read, check and split the data of a run.
 
     Args:
@@ -68,15 +70,22 @@ def prepare(config: RunConfig, run: Path, start: Codec | None, say: Callable[[st
     if config.data.codec == "pixels":
         return _prepare_images(config, source)
     if source.kind == "images":
-        raise ConfigError("images with a codec for molecules", where="data.codec", got="'smiles'", expected="'pixels'",
-                          hint="Use --preset digits, or a configuration of your own with data.codec = \"pixels\".")
+        raise ConfigError(
+            "images with a codec for molecules",
+            where="data.codec",
+            got="'smiles'",
+            expected="'pixels'",
+            hint='Use --preset digits, or a configuration of your own with data.codec = "pixels".',
+        )
     return _Strings(config, run, source, start, say, main).prepare()
 
 
 class _Strings:
     """Molecules, or strings that are no chemistry."""
 
-    def __init__(self, config: RunConfig, run: Path, source: Source, start: Codec | None, say: Callable[[str], None], main: bool):
+    def __init__(
+        self, config: RunConfig, run: Path, source: Source, start: Codec | None, say: Callable[[str], None], main: bool
+    ):
         self.config, self.run, self.source, self.say, self.main = config, run, source, say, main
         self.start = start if isinstance(start, SmilesCodec) else None
         self.paths = _paths(config.data, source)
@@ -105,16 +114,25 @@ class _Strings:
         data = self.config.data
         needs_split = part == "train" and not {"valid", "test"} <= set(self.paths)
         done = ingest(
-            path, tokenizer=data.tokenizer, max_length=data.max_length, standardize=data.standardize,
-            smiles_column=data.smiles_column if not self.source.known else None, num_workers=data.num_workers,
-            molecules=data.molecules and self.source.kind == "molecules", keys=needs_split,
+            path,
+            tokenizer=data.tokenizer,
+            max_length=data.max_length,
+            standardize=data.standardize,
+            smiles_column=data.smiles_column if not self.source.known else None,
+            num_workers=data.num_workers,
+            molecules=data.molecules and self.source.kind == "molecules",
+            keys=needs_split,
         )
         if self.main:
             done.write_rejects(self.run / ("rejects.csv" if part == "train" else f"rejects-{part}.csv"))
         self.say(f"{part}: {done.num_read:,} read, {len(done.table):,} kept, {done.num_rejected:,} rejected ({path})")
         if not len(done.table):
-            raise InputError("no molecule can be used", where=path, got=f"{done.num_rejected} rejects of {done.num_read} lines",
-                             hint=f"The reasons are in {self.run / 'rejects.csv'}.")
+            raise InputError(
+                "no molecule can be used",
+                where=path,
+                got=f"{done.num_rejected} rejects of {done.num_read} lines",
+                hint=f"The reasons are in {self.run / 'rejects.csv'}.",
+            )
         return done
 
     def _vocabulary(self, ingested: Mapping[str, Ingested]) -> Vocabulary:
@@ -176,7 +194,12 @@ def _prepare_images(config: RunConfig, source: Source) -> Prepared:
 
     def train(num_shards: int = 1, shard: int = 0, pin_memory: bool = False) -> Batches:
         return PixelBatches(
-            pixels["train"], config.training.batch_size, config.seed, num_shards=num_shards, shard=shard, pin_memory=pin_memory
+            pixels["train"],
+            config.training.batch_size,
+            config.seed,
+            num_shards=num_shards,
+            shard=shard,
+            pin_memory=pin_memory,
         )
 
     def validation() -> Iterable[Batch]:

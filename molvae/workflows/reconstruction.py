@@ -46,5 +46,9 @@ def reconstruct(
     if not quiet:
         for name in ("num_molecules", "exact_mean", "exact_sampled", "same_molecule_mean", "token_accuracy"):
             value = report[name]
-            print(f"  {name:20s}{value:,}" if isinstance(value, int) else f"  {name:20s}{value if value is None else round(value, 4)}")
+            print(
+                f"  {name:20s}{value:,}"
+                if isinstance(value, int)
+                else f"  {name:20s}{value if value is None else round(value, 4)}"
+            )
     return report

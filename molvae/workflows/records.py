@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,13 @@ from molvae.model import Model, Records
 
 
 def read_records(
-    model: Model, data: str | Path, smiles_column: str | None = None, *,
-    part: str | None = None, rejects: Path | None = None, quiet: bool = False,
+    model: Model,
+    data: str | Path,
+    smiles_column: str | None = None,
+    *,
+    part: str | None = None,
+    rejects: Path | None = None,
+    quiet: bool = False,
 ) -> Records:
     """The records of DATA that a model can read, in order.
 
@@ -39,11 +43,17 @@ def read_records(
         return load_images(source)[part or "test"].pixels
     codec = model.codec
     if not isinstance(codec, SmilesCodec):
-        raise InputError("molecules for a model of images", where=source.name, expected="an image data set such as digits")
+        raise InputError(
+            "molecules for a model of images", where=source.name, expected="an image data set such as digits"
+        )
     path = source.splits.get(part or "test", source.splits["train"])
     read = ingest(
-        path, tokenizer=codec.tokenizer.kind, vocabulary=codec.vocabulary, max_length=codec.max_length,
-        smiles_column=None if source.known else smiles_column, molecules=codec.form != "text" and source.kind == "molecules",
+        path,
+        tokenizer=codec.tokenizer.kind,
+        vocabulary=codec.vocabulary,
+        max_length=codec.max_length,
+        smiles_column=None if source.known else smiles_column,
+        molecules=codec.form != "text" and source.kind == "molecules",
     )
     if read.num_rejected and rejects is not None:
         read.write_rejects(rejects)
@@ -51,8 +61,12 @@ def read_records(
         where = f", listed in {rejects}" if rejects is not None else ""
         print(f"{read.num_rejected:,} of {read.num_read:,} lines cannot be used{where}")
     if not len(read.table):
-        raise InputError("no molecule that this model can read", where=path, got=f"{read.num_rejected} rejects",
-                         hint="Check the column, or the model's vocabulary (model/vocabulary.json).")
+        raise InputError(
+            "no molecule that this model can read",
+            where=path,
+            got=f"{read.num_rejected} rejects",
+            hint="Check the column, or the model's vocabulary (model/vocabulary.json).",
+        )
     return read.table.strings()
 
 
@@ -73,5 +87,3 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             table.to_parquet(file, index=False)
         else:
             file.write(table.to_csv(index=False).encode())
-
-

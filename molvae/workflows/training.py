@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,13 @@ def train(
     elif not in_process_group() or os.environ.get("RANK") == "0":
         _refuse_existing(run)
         options = {
-            "data.train": _absolute(data), "data.valid": _absolute(valid), "data.test": _absolute(test),
-            "data.smiles_column": smiles_column, "data.standardize": standardize or None,
-            "training.devices": devices, "seed": seed,
+            "data.train": _absolute(data),
+            "data.valid": _absolute(valid),
+            "data.test": _absolute(test),
+            "data.smiles_column": smiles_column,
+            "data.standardize": standardize or None,
+            "training.devices": devices,
+            "seed": seed,
         }
         settings = configuration.load(preset, config, list(assignments), options)
         if reconstruction is not None:
@@ -120,8 +124,10 @@ def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> No
         base.save(run / START, card=f"The model that this run was started from: {start}.\n")
     else:
         # Every part is built once now: a mistake in the configuration must show before an hour of reading data.
-        _build_objectives(settings, VAE.from_spec(_spec(settings), latent_size=settings.model.latent_size,
-                                                  vocabulary_size=2, num_pixels=4))
+        _build_objectives(
+            settings,
+            VAE.from_spec(_spec(settings), latent_size=settings.model.latent_size, vocabulary_size=2, num_pixels=4),
+        )
     configuration.save(settings, run / "config.toml")
 
 
@@ -134,8 +140,12 @@ def execute(run: Path, *, quiet: bool = False) -> Path:
         if status == 130:
             raise KeyboardInterrupt
         if status:
-            raise ConfigError("training on several processes failed", where=run, got=f"exit status {status}",
-                              hint="The reason is above.")
+            raise ConfigError(
+                "training on several processes failed",
+                where=run,
+                got=f"exit status {status}",
+                hint="The reason is above.",
+            )
         return run
     return _Run(run, settings, quiet).execute()
 
@@ -155,8 +165,12 @@ class _Run:
         model = self._build(prepared, start)
         phases = _build_objectives(self.settings, model.vae)
         trainer = Trainer(
-            self.fabric, phases, prepared.train(self.fabric.world_size, self.fabric.global_rank, self.fabric.device.type == "cuda"),
-            self.run, monitors=self._monitors(model, prepared), plan=_plan(self.settings),
+            self.fabric,
+            phases,
+            prepared.train(self.fabric.world_size, self.fabric.global_rank, self.fabric.device.type == "cuda"),
+            self.run,
+            monitors=self._monitors(model, prepared),
+            plan=_plan(self.settings),
             progress=choose_progress(self.quiet),
         )
         if self.main:
@@ -201,10 +215,18 @@ class _Run:
     def _finish(self, model: Model, prepared: Prepared, trainer: Trainer, seconds: float) -> None:
         if self.settings.training.keep == "best":
             best = trainer.checkpoints.load_best() or {}
-            model.vae.load_state_dict({name.removeprefix("vae."): t for name, t in best.items() if name.startswith("vae.")})
+            model.vae.load_state_dict(
+                {name.removeprefix("vae."): t for name, t in best.items() if name.startswith("vae.")}
+            )
         metrics = read_metrics(self.run / "metrics.jsonl")
-        model.about = {**environment(), "data": prepared.about, "counts": prepared.counts, "seed": self.settings.seed,
-                       "preset": self.settings.preset, "training_seconds": round(seconds, 1)}
+        model.about = {
+            **environment(),
+            "data": prepared.about,
+            "counts": prepared.counts,
+            "seed": self.settings.seed,
+            "preset": self.settings.preset,
+            "training_seconds": round(seconds, 1),
+        }
         model.vae.cpu().float()
         model.save(self.run / "model", card=model_card(model, configuration.to_toml(self.settings), metrics))
         pictures = draw_run(self.run, model, self.settings.data.train or "")
@@ -231,9 +253,13 @@ def _build_objectives(settings: RunConfig, vae: VAE) -> list[Phase]:
     training = settings.training
     return [
         Phase(
-            name=phase.name, objective=OBJECTIVES.build(phase.objective, vae=vae), epochs=phase.epochs or training.epochs,
+            name=phase.name,
+            objective=OBJECTIVES.build(phase.objective, vae=vae),
+            epochs=phase.epochs or training.epochs,
             learning_rate=training.learning_rate if phase.learning_rate is None else phase.learning_rate,
-            trainable=tuple(phase.trainable or ()), clip_value=training.clip_value, clip_norm=training.clip_norm,
+            trainable=tuple(phase.trainable or ()),
+            clip_value=training.clip_value,
+            clip_norm=training.clip_norm,
         )
         for phase in training.phase
     ]
@@ -242,8 +268,12 @@ def _build_objectives(settings: RunConfig, vae: VAE) -> list[Phase]:
 def _plan(settings: RunConfig) -> Plan:
     training = settings.training
     return Plan(
-        seed=settings.seed, log_every=training.log_every, validate_every=training.validate_every,
-        checkpoint_seconds=60 * training.checkpoint_minutes, best=training.best, patience=training.patience,
+        seed=settings.seed,
+        log_every=training.log_every,
+        validate_every=training.validate_every,
+        checkpoint_seconds=60 * training.checkpoint_minutes,
+        best=training.best,
+        patience=training.patience,
     )
 
 
@@ -262,18 +292,30 @@ def _configured_as(settings: RunConfig, base: Model) -> RunConfig:
 
 def _check_resumable(run: Path, data: str | Path) -> None:
     if not (run / "config.toml").is_file():
-        raise InputError("no run to resume", where=run, expected="a folder with a config.toml",
-                         hint="Leave --resume out to begin one.")
+        raise InputError(
+            "no run to resume",
+            where=run,
+            expected="a folder with a config.toml",
+            hint="Leave --resume out to begin one.",
+        )
     begun_with = configuration.read_toml(run / "config.toml").get("data", {}).get("train")
     if begun_with != _absolute(data):
-        raise InputError("a run of other data", where=run, got=f"'{_absolute(data)}'", expected=f"'{begun_with}'",
-                         hint="Give the data that the run began with.")
+        raise InputError(
+            "a run of other data",
+            where=run,
+            got=f"'{_absolute(data)}'",
+            expected=f"'{begun_with}'",
+            hint="Give the data that the run began with.",
+        )
 
 
 def _refuse_existing(run: Path) -> None:
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise ArtifactError("something stands there already", where=run,
-                            hint="Choose another --out, or go on with --resume; molvae overwrites no run.")
+        raise ArtifactError(
+            "something stands there already",
+            where=run,
+            hint="Choose another --out, or go on with --resume; molvae overwrites no run.",
+        )
 
 
 def _absolute(path: str | Path | None) -> str | None:
@@ -295,5 +337,3 @@ def _wait_for(path: Path, seconds: float = 120.0) -> None:
 def _write_json(path: Path, value: Any) -> None:
     with atomic_write(path) as file:
         file.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
-
-

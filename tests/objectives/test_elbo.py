@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from tests.conftest import pixel_vae
 
 from molvae.data.batches import PixelBatch, Place
 from molvae.errors import ConfigError
 from molvae.objectives import ELBO, OBJECTIVES, Pretraining
 from molvae.schedules import Step
+from tests.conftest import pixel_vae
 
 STEP = Step(index=3, epoch=1.0, seed=5)
 
@@ -26,7 +26,9 @@ def test_the_bound_lies_below_the_likelihood_by_the_divergence_from_the_true_pos
     z = torch.linspace(-12, 12, 4001, dtype=torch.float64)[:, None]
     repeated = PixelBatch.whole(batch.pixels.expand(len(z), -1))
     with torch.no_grad():
-        log_joint = -vae.likelihood(vae.decoder(z, repeated), repeated).loss - 0.5 * (z[:, 0] ** 2 + math.log(2 * math.pi))
+        log_joint = -vae.likelihood(vae.decoder(z, repeated), repeated).loss - 0.5 * (
+            z[:, 0] ** 2 + math.log(2 * math.pi)
+        )
         q = vae.encode(batch)
         density = q.log_prob(z)[:, 0]
     log_evidence = torch.logsumexp(log_joint, 0) + math.log(24 / 4000)

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from tests.conftest import pixel_vae
-from tests.objectives.test_elbo import binary_images
 
 from molvae.data.batches import PixelBatch, Place
 from molvae.errors import ConfigError
 from molvae.objectives import ELBO, GECO, ExactReconstruction
 from molvae.schedules import Step
+from tests.conftest import pixel_vae
+from tests.objectives.test_elbo import binary_images
 
 STEP = Step(index=0, epoch=0.0)
 
@@ -42,7 +42,9 @@ def test_the_multiplier_follows_the_moving_average_of_the_violation() -> None:
         loss = objective(images_with_share(share), Step(index, 0.0))
         violation = 0.8 - share
         average = violation if index == 0 else 0.9 * average + 0.1 * violation
-        assert float(loss.figures["multiplier/exact_reconstruction"]) == pytest.approx(math.exp(log_multiplier), rel=1e-5)
+        assert float(loss.figures["multiplier/exact_reconstruction"]) == pytest.approx(
+            math.exp(log_multiplier), rel=1e-5
+        )
         log_multiplier += 0.05 * average
         assert float(objective.log_multiplier[0]) == pytest.approx(log_multiplier, rel=1e-5)
 
@@ -111,7 +113,9 @@ def test_a_floor_is_held_by_a_model_that_can_meet_it() -> None:
     codes = torch.arange(64)
     pixels = ((codes[:, None] >> torch.arange(6)) & 1).double()
     batch = PixelBatch.whole(pixels.repeat(4, 1))
-    objective = GECO(pixel_vae(latent_size=6, posterior="tricube"), floor(0.6), tau=0.1, rate=0.02, smoothing=0.9).double()
+    objective = GECO(
+        pixel_vae(latent_size=6, posterior="tricube"), floor(0.6), tau=0.1, rate=0.02, smoothing=0.9
+    ).double()
     optimizer = torch.optim.Adam(objective.parameters(), lr=5e-3)
     shares = []
     for index in range(1500):

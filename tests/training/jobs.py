@@ -1,4 +1,4 @@
-"""What a process of a job does in the tests of several processes; run as a module, `python -m tests.training.jobs JOB FOLDER`."""
+"""What each process does in the tests of several processes: `python -m tests.training.jobs JOB FOLDER`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from molvae.data.batches import Batches
-from molvae.data.bucketing import BucketedBatches, TensorBatches
+from molvae.data.bucketing import BucketedBatches, PixelBatches
 from molvae.errors import MolvaeError
 from molvae.objectives import ELBO, GECO, Objective
 from molvae.training import Phase, Plan, Trainer, open_fabric
@@ -48,7 +48,7 @@ def tasks(fabric: Fabric, dtype: torch.dtype) -> dict[str, tuple[Objective, Batc
     constraints = [{"kind": "exact_reconstruction", "floor": 0.9}]
     return {
         "text": (ELBO(text, beta=0.1, tau=0.1, convention="per-unit"), BucketedBatches(Table(), 31, 5, *shards)),
-        "geco": (GECO(pixels, constraints, tau=0.1).to(dtype), TensorBatches(toy.images().to(dtype), 33, 5, *shards)),
+        "geco": (GECO(pixels, constraints, tau=0.1).to(dtype), PixelBatches(toy.images().to(dtype), 33, 5, *shards)),
     }
 
 
@@ -62,15 +62,18 @@ def gradients(folder: Path, fabric: Fabric) -> dict[str, Tensor]:
             trainer.start()
             trainer.step(next(iter(batches.epoch(0))))
             trainer.close()
-            state = {key: parameter.grad for key, parameter in objective.named_parameters()} | dict(objective.named_buffers())
-            found |= {f"{name}/{str(dtype)[-2:]}/{key}": value.clone() for key, value in state.items() if value is not None}
+            state = {key: parameter.grad for key, parameter in objective.named_parameters()}
+            state |= dict(objective.named_buffers())
+            prefix = f"{name}/{str(dtype)[-2:]}"
+            found |= {f"{prefix}/{key}": value.clone() for key, value in state.items() if value is not None}
     return found
 
 
 def run(job: str, folder: Path) -> None:
     fabric = open_fabric("cpu", num_threads=1)
     if job == "gradients":
-        (folder / f"rank-{fabric.global_rank}.safetensors").write_bytes(safetensors.torch.save(gradients(folder, fabric)))
+        content = safetensors.torch.save(gradients(folder, fabric))
+        (folder / f"rank-{fabric.global_rank}.safetensors").write_bytes(content)
         return
     trainer = toy.trainer(folder / "run", fabric)
     attend = trainer._attend

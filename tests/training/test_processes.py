@@ -5,16 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import safetensors.torch
-import torch
-from tests.training import jobs, toy
 
 from molvae.errors import MolvaeError
 from molvae.training import Checkpoints, open_fabric, supervise
+from tests.training import jobs, toy
 
 ROOT = Path(__file__).parents[2]
 JOB = [sys.executable, "-W", "error", "-m", "tests.training.jobs"]
@@ -28,7 +28,8 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_processes_take_the_step_that_one_takes(tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    job = subprocess.run([*torchrun, "-m", *JOB[4:], "gradients", tmp_path], capture_output=True, text=True, timeout=120)
+    command = [*torchrun, "-m", "tests.training.jobs", "gradients", tmp_path]
+    job = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert job.returncode == 0, job.stderr
     one = jobs.gradients(tmp_path, open_fabric("cpu", num_threads=1))
     for rank in (0, 1):
@@ -41,7 +42,9 @@ def test_two_processes_take_the_step_that_one_takes(tmp_path: Path) -> None:
     assert sum(float(g.double().norm()) > 0 for g in one.values()) > 40
 
 
-def test_a_killed_process_ends_the_job_in_one_line_and_the_run_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_killed_process_ends_the_job_in_one_line_and_the_run_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     started = time.monotonic()
     try:  # the first process says it, or, if it could not, the supervisor does
         assert supervise([*JOB, "die", str(tmp_path)], 2) == 2
@@ -52,7 +55,7 @@ def test_a_killed_process_ends_the_job_in_one_line_and_the_run_goes_on(tmp_path:
     assert len(lines) == 1, lines
     assert "process was lost" in lines[0]
     assert Checkpoints(tmp_path / "run" / "checkpoints").load_last().clock.index == 15
-    assert supervise([*JOB, "run", str(tmp_path)], 2) == 0
+    toy.trainer(tmp_path / "run").fit(resume=True)  # with one process now: the batches are the same
     toy.trainer(tmp_path / "one").fit()
     for record, expected in zip(_losses(tmp_path / "run"), _losses(tmp_path / "one"), strict=True):
         assert record == pytest.approx(expected, rel=1e-3)
@@ -71,6 +74,25 @@ def test_the_first_process_speaks_for_all(capfd: pytest.CaptureFixture[str]) -> 
     assert supervise([sys.executable, "-c", program % ""], 2) == 0
     assert supervise([sys.executable, "-c", program % "x"], 2) == 1
     assert capfd.readouterr() == ("rank 0\nrank 0\n", "no such file\n")
+
+
+def test_an_order_to_stop_reaches_every_process(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, signal, sys, time\n"
+        f"seen = pathlib.Path({str(tmp_path)!r}) / os.environ['RANK']\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (seen.write_text('stopped'), sys.exit(130)))\n"
+        "seen.touch()\n"
+        "time.sleep(60)"
+    )
+
+    def stop_when_both_run() -> None:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_when_both_run, daemon=True).start()
+    assert supervise([sys.executable, "-c", program], 2) == 130
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["stopped", "stopped"]
 
 
 def test_what_another_process_died_of_is_told() -> None:

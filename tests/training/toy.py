@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from molvae.data.bucketing import TensorBatches
+from molvae.data.bucketing import PixelBatches
 from molvae.objectives import ELBO, GECO
 from molvae.schedules import Step
 from molvae.training import Phase, Plan, Trainer, open_fabric
@@ -41,8 +41,9 @@ def phases() -> list[Phase]:
     model = vae()
     constraints = [{"kind": "exact_reconstruction", "floor": 0.5}]
     falling = {"kind": "cosine", "start": 1e-2, "end": 1e-3}
+    rising = {"kind": "linear", "start": 0.0, "end": 0.1, "end_epoch": 2}
     return [
-        Phase("bound", ELBO(model, beta={"kind": "linear", "start": 0.0, "end": 0.1, "end_epoch": 2}, tau=0.2), 2, 1e-2, clip_norm=1.0),
+        Phase("bound", ELBO(model, beta=rising, tau=0.2), 2, 1e-2, clip_norm=1.0),
         Phase("floor", GECO(model, constraints, tau=0.1), 3, falling, clip_value=0.5),
         Phase("decoder", ELBO(model, tau=0.1), 1.5, 1e-3, trainable=("vae.decoder",)),
     ]
@@ -67,10 +68,12 @@ class Validation:
 PLAN = Plan(seed=3, log_every=4, checkpoint_steps=5, best="valid/accuracy")
 
 
-def trainer(folder: Path, fabric: Fabric | None = None, plan: Plan = PLAN, entries: list[Phase] | None = None) -> Trainer:
+def trainer(
+    folder: Path, fabric: Fabric | None = None, plan: Plan = PLAN, entries: list[Phase] | None = None
+) -> Trainer:
     fabric = fabric or open_fabric("cpu", num_threads=1)
     entries = entries or phases()
-    batches = TensorBatches(images(), 32, plan.seed, fabric.world_size, fabric.global_rank)
+    batches = PixelBatches(images(), 32, plan.seed, fabric.world_size, fabric.global_rank)
     return Trainer(fabric, entries, batches, folder, monitors=[Validation(entries)], plan=plan)
 
 
