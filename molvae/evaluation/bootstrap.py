@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from molvae.evaluation.distances import Floats
 from molvae.evaluation.moses import Metric, Progress, Sample
@@ -16,7 +15,7 @@ Interval = tuple[float, float]
 
 
 def intervals(
-    metrics: Mapping[str, Metric], counts: Floats, activations: npt.NDArray[np.float32], seed: int, progress: Progress
+    metrics: Mapping[str, Metric], itself: Sample, seed: int, progress: Progress
 ) -> dict[str, Interval]:
     """95 % percentile intervals over resamplings of the valid molecules with replacement.
 
@@ -25,20 +24,19 @@ def intervals(
 
     Args:
         metrics: functions of a sample.
-        counts: how often each distinct molecule occurs.
-        activations: ChemNet's, a row per distinct molecule.
+        itself: the set as it is.
         seed: of the resampling.
         progress: called after each resampling.
     """
     draws = np.random.default_rng(seed)
+    counts = itself.weights
     num = round(float(counts.sum()))
     values: dict[str, list[float]] = {key: [] for key in metrics}
     for _ in range(NUM_RESAMPLES):
-        sample = Sample(draws.multinomial(num, counts / counts.sum()).astype(np.float64), activations)
+        sample = itself.reweighted(draws.multinomial(num, counts / counts.sum()).astype(np.float64))
         for key, metric in metrics.items():
             values[key].append(metric(sample))
         progress(1)
-    itself = Sample(counts, activations)
     found = {key: np.array(drawn) for key, drawn in values.items() if np.isfinite(drawn).any()}
     return {key: _interval(drawn, metrics[key](itself)) for key, drawn in found.items()}
 

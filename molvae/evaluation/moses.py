@@ -29,6 +29,10 @@ class Sample:
     def __init__(self, weights: Floats, activations: npt.NDArray[np.float32]):
         self.weights, self._activations = weights, activations
 
+    def reweighted(self, weights: Floats) -> Sample:
+        """The same molecules, counted otherwise."""
+        return Sample(weights, self._activations)
+
     @cached_property
     def gaussian(self) -> Gaussian:
         """Mean and covariance of the activations, for all references."""
