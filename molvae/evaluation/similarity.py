@@ -21,7 +21,7 @@ Packed = npt.NDArray[np.uint8]
 """Fingerprints ``(molecules, bytes)``."""
 Progress = Callable[[int], object]
 
-_BLOCK = 2048
+_BLOCK = 1024
 
 
 def nearest_similarity(
