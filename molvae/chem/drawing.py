@@ -28,6 +28,7 @@ def draw_grid(
     options: Any = canvas.drawOptions()
     options.legendFontSize = 14
     options.padding = 0.08
+    options.drawMolsSameScale = False  # one long chain must not make all the others small
     drawable = [molecule if molecule is not None else Chem.Mol() for molecule in molecules]
     canvas.DrawMolecules(drawable, legends=list(legends))
     canvas.FinishDrawing()

@@ -33,8 +33,10 @@ def choose_num_threads(num_processes: int = 1) -> int:
     return max(1, min(available, torch.get_num_threads()) // num_processes)
 
 
-def bf16_speedup(size: int = 512, rounds: int = 5) -> float:
-    """Time of a float32 matrix product over that of a bf16 one on the CPU; the best of interleaved rounds, about 50 ms.
+def bf16_speedup(size: int = 512, rounds: int = 30) -> float:
+    """Time of a float32 matrix product over that of a bf16 one on the CPU; the best of interleaved rounds, about 100 ms.
+
+    The best of many short rounds: on a busy machine some of them find the cores free.
 
     The weights stay float32 in training and are cast at every product, so the cast is timed too.
     """
