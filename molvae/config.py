@@ -98,7 +98,7 @@ class TrainingConfig(Section):
     log_every: int = Field(default=20, ge=1)
     checkpoint_minutes: float = Field(default=10.0, gt=0)
     devices: int = Field(default=1, ge=1)
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed", "64-true"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     phase: list[PhaseConfig] = Field(min_length=1)
@@ -107,7 +107,7 @@ class TrainingConfig(Section):
 class RunConfig(Section):
     """Everything a run depends on, besides the data themselves."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     preset: str | None = None
     data: DataConfig = DataConfig()
     model: ModelConfig
@@ -246,8 +246,14 @@ def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
                 hint=f"Did you mean '{near[0]}'?" if near else None,
             ) from error
         raise ConfigError(
-            "a value that does not fit", where=where, got=repr(first.get("input")), expected=first["msg"]
+            "a value that does not fit", where=where, got=repr(first.get("input")), expected=_expectation(first["msg"])
         ) from error
+
+
+def _expectation(message: str) -> str:
+    """Pydantic's sentence ("Input should be a valid dictionary or instance of ...") as what was expected."""
+    wanted = message.removeprefix("Input should be ").partition(" or instance of ")[0]
+    return wanted.replace("a valid dictionary", "a table").partition(", unable to parse")[0]
 
 
 def _known_keys(section: type[Section]) -> set[str]:

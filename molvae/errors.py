@@ -75,5 +75,11 @@ class OracleError(MolvaeError):
     """A property that could not be computed."""
 
 
+class JobError(MolvaeError):
+    """Processes that failed and have said why themselves; ``status`` is the exit status that they left."""
+
+    status: int = 2
+
+
 class NumericalError(MolvaeError):
     """A computation that left the finite numbers."""

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from molvae import artifacts
+from molvae.data.batches import Batch
 from molvae.data.codecs import Codec
 from molvae.data.codecs import load as load_codec
 from molvae.distributions.noise import generator
@@ -44,13 +46,17 @@ class Model:
         return self.vae.latent_size
 
     @torch.inference_mode()
-    def encode(self, records: Records, *, sampled: bool = False, seed: int = 0) -> Latents:
+    def encode(
+        self, records: Records, *, sampled: bool = False, seed: int = 0, as_written: bool = False
+    ) -> Latents:
         """Latent points of records.
 
         Args:
-            records: a list of SMILES, or images as an array.
+            records: SMILES (a list, a column of a table), or images as an array. SMILES are brought to the form of the
+                model's data first, so that one molecule has one latent point.
             sampled: z ~ q(z | x) instead of the mean.
             seed: of that sample.
+            as_written: take SMILES as they are.
 
         Returns:
             (records, latent), float32.
@@ -58,6 +64,9 @@ class Model:
         Raises:
             InputError: a record that the codec does not know, with the place in it.
         """
+        records = _sequence(records)
+        if not as_written:
+            records = self.codec.in_form(records)
         z = np.zeros((len(records), self.latent_size), np.float32)
         # Neighbours in length share a block, so that little of it is filling.
         order = np.argsort(
@@ -66,12 +75,20 @@ class Model:
         noise: torch.Tensor | None = None
         for start in range(0, len(records), ENCODE_BLOCK):
             rows = order[start : start + ENCODE_BLOCK]
-            q = self.vae.encode(self.codec.encode([records[row] for row in rows]).to(self.vae.device))
+            q = self.vae.encode(self._batch(records, rows).to(self.vae.device))
             if sampled and noise is None:
                 noise = q.noise(len(records), generator(seed, SAMPLE_STREAM))
             points = q.mean if noise is None else q.transform(noise[torch.from_numpy(rows)])
             z[rows] = points.float().cpu().numpy()
         return z
+
+    def _batch(self, records: Records, rows: NDArray[np.intp]) -> Batch:
+        """Some of the records as a batch; a complaint counts among all of them."""
+        try:
+            return self.codec.encode([records[row] for row in rows])
+        except InputError:
+            self.codec.encode(records)
+            raise
 
     @torch.inference_mode()
     def decode(self, z: NDArray[Any] | torch.Tensor) -> Records:
@@ -93,9 +110,11 @@ class Model:
         units = self.vae.decode(points.to(self.vae.device), self.codec.num_units)
         return self.codec.decode(units.cpu())
 
-    def reconstruct(self, records: Records, *, sampled: bool = False, seed: int = 0) -> Records:
-        """Records encoded and decoded again."""
-        return self.decode(self.encode(records, sampled=sampled, seed=seed))
+    def reconstruct(
+        self, records: Records, *, sampled: bool = False, seed: int = 0, as_written: bool = False
+    ) -> Records:
+        """Records encoded (see `encode`) and decoded again."""
+        return self.decode(self.encode(records, sampled=sampled, seed=seed, as_written=as_written))
 
     def sample(self, num_records: int, *, seed: int = 0) -> Records:
         """Records decoded from the prior; invalid ones are not hidden.
@@ -176,6 +195,21 @@ class Model:
         vae = VAE.from_spec(config["vae"])
         vae.load_state_dict(stored.tensors("weights.safetensors"))
         return cls(load_codec(Path(folder), config["codec"]), vae.to(device), config["about"])
+
+
+def _sequence(records: Records) -> Records:
+    """Records that can be counted and picked by position, whatever held them."""
+    if isinstance(records, str):
+        raise InputError(
+            "one string where a list is expected", where="records", got=f"'{records}'", hint="Write [smiles]."
+        )
+    if isinstance(records, pd.DataFrame):
+        if "smiles" not in records:
+            raise InputError("a table without a column 'smiles'", where="records", got=", ".join(map(str, records)))
+        records = records["smiles"]
+    if isinstance(records, np.ndarray | torch.Tensor) and records.ndim > 1:
+        return records
+    return list(records)
 
 
 def find(path: Path | str) -> Path:

@@ -8,6 +8,8 @@ from typing import Any
 from rdkit import Chem
 from rdkit.Chem import Draw
 
+from molvae.chem.molecules import molecule_or_reason
+
 
 def draw_grid(
     smiles_list: Sequence[str], legends: Sequence[str] | None = None, *, per_row: int = 6, size: int = 220
@@ -20,7 +22,7 @@ def draw_grid(
         per_row: cells in a row.
         size: width and height of a cell in pixels.
     """
-    molecules = [Chem.MolFromSmiles(smiles) if smiles else None for smiles in smiles_list]
+    molecules = [molecule_or_reason(smiles)[0] for smiles in smiles_list]
     if legends is None:
         legends = ["" if molecule is not None else "invalid" for molecule in molecules]
     rows = -(-len(molecules) // per_row)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from molvae.cli import data, describe, generate, training
-from molvae.errors import MolvaeError
+from molvae.errors import JobError, MolvaeError
 
 app = typer.Typer(
     name="molvae",
@@ -40,6 +40,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = app(args=words or ["--help"], prog_name="molvae", standalone_mode=False)
     except typer.TyperException as error:
         return _refuse(_usage_line(error))
+    except JobError as error:
+        return error.status
     except MolvaeError as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -64,7 +66,7 @@ def _refuse(line: str) -> int:
 def _usage_line(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = "molvae" if context is None else context.command_path
-    return f"{' '.join(error.format_message().split())} See `{command} --help`."
+    return f"{' '.join(error.format_message().split()).rstrip('.')}. See `{command} --help`."
 
 
 def _os_line(error: OSError) -> str:

@@ -23,7 +23,7 @@ def list_sources(seed: Seed = 0, quiet: Quiet = False) -> None:
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="moses, zinc250k, mnist, ... (`molvae data list`)")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="moses, zinc250k, mnist, ... (`molvae data list`)")],
     folder: Annotated[
         Path | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from molvae.cli.options import Data, Quiet, Seed, SmilesColumn
+from molvae.cli.options import MAX_SEED, Data, Quiet, Seed, SmilesColumn
 
 
 def train(
@@ -44,12 +44,17 @@ def train(
         bool,
         typer.Option("--standardize", help="Canonical SMILES of the neutral largest fragment, duplicates removed."),
     ] = False,
-    devices: Annotated[int | None, typer.Option(help="Processes (or GPUs) to train on.", show_default=False)] = None,
+    devices: Annotated[
+        int | None, typer.Option(help="Processes (or GPUs) to train on.", min=1, show_default=False)
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in RUN where its last checkpoint stands.")
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of everything random; 0 where nothing says otherwise.", show_default=False)
+        int | None,
+        typer.Option(
+            help="Seed of everything random; 0 where nothing says otherwise.", min=0, max=MAX_SEED, show_default=False
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:

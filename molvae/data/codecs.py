@@ -52,6 +52,10 @@ class Codec(Part):
     def decode(self, units: Tensor) -> Any:
         """The records that a decoder's units say."""
 
+    def in_form(self, records: Any) -> Any:
+        """Records given by a user, in the form of the model's data; as they are, for most codecs."""
+        return records
+
     def files(self) -> dict[str, str]:
         """What the ``spec`` does not hold, as text files of a model folder by name; most codecs have nothing."""
         return {}
@@ -153,10 +157,25 @@ class SmilesCodec(Codec):
         """One SMILES given by a user, brought to the form of the model's data.
 
         Raises:
-            InputError: not a molecule, where the form is canonical.
+            InputError: not a molecule, where the form is canonical (with a caret under what is not SMILES at all).
         """
         smiles = smiles.strip()
-        return _canonical(smiles) if self.form == "canonical" else smiles
+        if self.form != "canonical":
+            return smiles
+        self.tokenizer.tokenize(smiles)
+        return _canonical(smiles)
+
+    def in_form(self, records: Iterable[str]) -> list[str]:
+        """SMILES given by a user, each brought to the form of the model's data (see `canonical`).
+
+        Raises:
+            InputError: something else than strings, or a string that is not a molecule.
+        """
+        smiles_list = list(records)
+        for position, smiles in enumerate(smiles_list):
+            if not isinstance(smiles, str):
+                raise InputError("not a string", where=f"molecule {position}", got=repr(smiles), expected="SMILES")
+        return [self.canonical(smiles) for smiles in smiles_list]
 
     def unknown(self, smiles_list: Iterable[str]) -> list[str]:
         """The tokens of these strings that the vocabulary lacks, sorted."""

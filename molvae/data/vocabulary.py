@@ -73,14 +73,14 @@ class Vocabulary:
         """
         import pandas as pd
 
-        counts = np.bincount(ids, minlength=len(self))
-        molecules = np.zeros(len(self), dtype=np.int64)
+        counts, molecules = np.zeros(len(self), dtype=np.int64), np.zeros(len(self), dtype=np.int64)
         for start in range(0, len(offsets) - 1, _ROWS_AT_ONCE):
             bounds = offsets[start : start + _ROWS_AT_ONCE + 1]
             present = np.zeros((len(bounds) - 1, len(self)), dtype=bool)
             rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
             present[rows, ids[bounds[0] : bounds[-1]]] = True
             molecules += present.sum(axis=0)
+            counts += np.bincount(ids[bounds[0] : bounds[-1]], minlength=len(self))
         table = pd.DataFrame({"token": self.tokens, "count": counts, "molecules": molecules})
         return table.sort_values(["count", "token"], ascending=[False, True], ignore_index=True)
 

@@ -84,13 +84,16 @@ class LatentMonitor:
         vae: the model in training.
         batches: makes the validation batches anew at every call.
         warn: where warnings go.
-        prefix: put before the figures' names.
     """
 
+    FIGURES = tuple(
+        f"valid/{name}" for name in ("exact_mean", "exact_sampled", "unit_accuracy_mean", "kl_nats", "active_units")
+    )
+
     def __init__(
-        self, vae: VAE, batches: Callable[[], Iterable[Batch]], warn: Callable[[str], None], prefix: str = "valid/"
+        self, vae: VAE, batches: Callable[[], Iterable[Batch]], warn: Callable[[str], None]
     ):
-        self.vae, self.batches, self.warn, self.prefix = vae, batches, warn, prefix
+        self.vae, self.batches, self.warn = vae, batches, warn
 
     def __call__(self, step: Step) -> dict[str, float]:
         """The figures at a point of training."""
@@ -101,4 +104,4 @@ class LatentMonitor:
                 f"posterior collapse: {figures['active_units']:.0f} of {self.vae.latent_size} latent dimensions are in use and "
                 f"KL is {figures['kl_nats']:.2f} nats; lower beta, or hold a floor with --reconstruction"
             )
-        return {self.prefix + name: value for name, value in figures.items()}
+        return {f"valid/{name}": value for name, value in figures.items()}

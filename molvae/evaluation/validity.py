@@ -24,11 +24,12 @@ class ValidityMonitor:
     Args:
         model: the model in training.
         num_samples: how many to draw, the same latent points at every call.
-        prefix: put before the figures' names.
     """
 
-    def __init__(self, model: Model, num_samples: int, prefix: str = "valid/prior_"):
-        self.model, self.num_samples, self.prefix = model, num_samples, prefix
+    FIGURES = ("valid/prior_validity", "valid/prior_uniqueness")
+
+    def __init__(self, model: Model, num_samples: int):
+        self.model, self.num_samples = model, num_samples
 
     def __call__(self, step: Step) -> dict[str, float]:
         """The figures at a point of training."""
@@ -36,4 +37,4 @@ class ValidityMonitor:
         self.model.vae.eval()
         samples = self.model.sample(self.num_samples, seed=step.seed)
         self.model.vae.train(training)
-        return {self.prefix + name: value for name, value in validity_figures(samples).items()}
+        return {f"valid/prior_{name}": value for name, value in validity_figures(samples).items()}

@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from molvae.model import Model
+from molvae.workflows.outcome import Outcome, last_validation
 
 
-def model_card(model: Model, config: str, metrics: Sequence[Mapping[str, Any]]) -> str:
+def model_card(model: Model, config: str, metrics: Sequence[Mapping[str, Any]], result: Outcome) -> str:
     """MODEL_CARD.md of a freshly trained model.
 
     Args:
         model: with its provenance in ``about``.
         config: the resolved configuration, as TOML.
         metrics: the lines of metrics.jsonl.
+        result: what they come to.
     """
     about = model.about
-    last = _last_figures(metrics)
+    last = last_validation(metrics)
     rows = "\n".join(f"| {name.removeprefix('valid/')} | {value:.4g} |" for name, value in last.items())
+    rates = "\n".join(f"- {line[0].upper()}{line[1:]}." for line in result.lines)
     hardware, counts = about["hardware"], about["counts"]
     return f"""# Model card
 
@@ -39,6 +42,8 @@ A {model.codec.kind} VAE: {model.latent_size} latent dimensions, posterior `{mod
 `exact_mean` and `exact_sampled` are shares of records that come back exactly (z = mean and z ~ q); `prior_validity` is the share of
 prior samples that are molecules. Read them together: a model that ignores its latent space samples well and reconstructs nothing.
 
+{rates}
+
 ## Known limits
 
 The model knows the tokens and the lengths of its data. Samples are not checked for stability, toxicity or synthesis.
@@ -49,14 +54,6 @@ The model knows the tokens and the lengths of its data. Samples are not checked 
 {config.strip()}
 ```
 """
-
-
-def _last_figures(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    for line in reversed(metrics):
-        figures = {name: value for name, value in line.items() if name.startswith("valid/") and value is not None}
-        if figures:
-            return figures
-    return {}
 
 
 def _gpus(hardware: Mapping[str, Any]) -> str:

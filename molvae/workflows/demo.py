@@ -30,7 +30,8 @@ def demo(out: Path, *, seed: int = 0, quiet: bool = False) -> Path:
     say = _silent if quiet else print
     started = time.monotonic()
     say("molvae demo: a DD-VAE on 50,000 molecules of MOSES\n")
-    train("sample", out, preset="demo", seed=seed, quiet=quiet)
+    # Begun before, it goes on: a demonstration that was interrupted, or shown again, need not train twice.
+    train("sample", out, preset="demo", seed=seed, resume=(out / "config.toml").is_file(), quiet=quiet)
     trained = time.monotonic()
 
     sample(out, NUM_SAMPLES, out / "samples.smi", seed=seed, quiet=True)

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from molvae import __version__
+
 PACKAGES = ("molvae", "torch", "rdkit", "numpy", "pandas", "pyarrow", "scikit-learn", "lightning-fabric", "safetensors")
 
 
@@ -19,8 +21,8 @@ def versions() -> dict[str, str]:
     for name in PACKAGES:
         try:
             found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
+        except PackageNotFoundError:  # of molvae: it runs from its source tree
+            found[name] = __version__ if name == "molvae" else "not installed"
     return found
 
 
@@ -68,4 +70,9 @@ def git_commit() -> str | None:
 
 def environment() -> dict[str, Any]:
     """Everything above, and the command."""
-    return {"command": sys.argv, "versions": versions(), "hardware": hardware(), "git_commit": git_commit()}
+    return {
+        "command": ["molvae", *sys.argv[1:]],
+        "versions": versions(),
+        "hardware": hardware(),
+        "git_commit": git_commit(),
+    }

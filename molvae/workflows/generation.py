@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from molvae.chem.drawing import draw_grid
@@ -100,7 +102,7 @@ def encode(
     records = read_records(
         loaded, data, smiles_column, rejects=output.with_name(output.stem + "-rejects.csv"), quiet=quiet
     )
-    z = loaded.encode(records)
+    z = loaded.encode(records, as_written=True)
     table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
     table.insert(0, "smiles", pd.Series(list(records), dtype="object"))
     write_table(table, output)
@@ -150,7 +152,7 @@ def _read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
         raise InputError("no such file", where=path, hint="`molvae encode` makes one.")
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, pa.ArrowException) as error:
         raise InputError(
             "a table that cannot be read",
             where=path,
@@ -158,18 +160,27 @@ def _read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
             expected="a .parquet or .csv file",
         ) from error
     names = [f"z{i}" for i in range(latent_size)]
-    missing = [name for name in names if name not in table.columns]
-    if missing:
+    found = [str(name) for name in table.columns if re.fullmatch(r"z\d+", str(name))]
+    if sorted(found) != sorted(names):
         raise InputError(
-            "a table without the latent points of this model",
+            "latent points of another model",
             where=path,
-            got=f"no column {missing[0]}",
-            expected=f"columns z0 ... z{latent_size - 1}",
+            got=f"{len(found)} columns z0, z1, ...",
+            expected=f"the {latent_size} columns z0 ... z{latent_size - 1}",
         )
     try:
-        return table[names].to_numpy(dtype=np.float32)
-    except ValueError as error:
+        z = table[names].to_numpy(dtype=np.float32)
+    except (ValueError, TypeError) as error:
         raise InputError("a latent point that is not a number", where=path, got=str(error)) from error
+    bad = np.flatnonzero(~np.isfinite(z).all(axis=1))
+    if len(bad):
+        raise InputError(
+            "a latent point that is not finite",
+            where=f"{path}, row {bad[0] + 1}",
+            got=z[bad[0]],
+            expected="finite numbers",
+        )
+    return z
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
-from molvae.chem.molecules import canonical_or_none
 from molvae.config import DataConfig, RunConfig
 from molvae.data.batches import Batch, Batches
 from molvae.data.bucketing import BucketedBatches, PixelBatches
@@ -18,13 +19,17 @@ from molvae.data.images import Images, load_images
 from molvae.data.ingest import Ingested, ingest
 from molvae.data.sources import Source, resolve
 from molvae.data.splits import FRACTIONS, rows_of, split, write_split
+from molvae.data.tables import Table
 from molvae.data.token_table import TokenTable
-from molvae.data.vocabulary import Vocabulary
-from molvae.errors import ConfigError, InputError
+from molvae.data.vocabulary import END_TOKEN, Vocabulary
+from molvae.errors import ConfigError
+from molvae.files import atomic_write
+from molvae.workflows.reading import reading
+from molvae.workflows.records import mostly_canonical
 
 VALIDATION_BATCH = 500
-MOSTLY = 0.9
-"""Share of strings that RDKit writes as they are, above which a single SMILES for the model is made canonical first."""
+RARE = 10
+"""Training molecules below which a token is named as rare."""
 
 
 class CutIntoBatches(Protocol):
@@ -55,38 +60,66 @@ class Prepared:
 
 
 def prepare(
-    config: RunConfig, run: Path, start: Codec | None, say: Callable[[str], None], main: bool = True
+    config: RunConfig,
+    run: Path,
+    start: Codec | None,
+    say: Callable[[str], None],
+    *,
+    main: bool = True,
+    show: bool = False,
 ) -> Prepared:
     """Read, check and split the data of a run.
 
     Args:
         config: the run's configuration.
-        run: its folder, for ``split.parquet`` and ``rejects.csv``.
+        run: its folder, for ``split.parquet``, ``rejects.csv`` and ``vocabulary.csv``.
         start: the codec of the model that training starts from; its tokens keep their numbers.
         say: told what was read.
         main: whether this process writes the files.
+        show: whether to show how far the reading of a large file is.
     """
     source = resolve(config.data.train or "")
     if config.data.codec == "pixels":
         return _prepare_images(config, source)
-    if source.kind == "images":
+    return _Strings(config, run, source, start, say, main, show).prepare()
+
+
+def check_data(config: RunConfig) -> None:
+    """Look whether the data of a run are there and of the right kind, without reading them.
+
+    Raises:
+        InputError: a file that is missing, empty or no table of molecules.
+        ConfigError: images with a codec for molecules, or molecules with one for images.
+    """
+    source = resolve(config.data.train or "")
+    if (config.data.codec == "pixels") != (source.kind == "images"):
+        wanted = "pixels" if source.kind == "images" else "smiles"
         raise ConfigError(
-            "images with a codec for molecules",
+            f"{source.kind} with a codec for something else",
             where="data.codec",
-            got="'smiles'",
-            expected="'pixels'",
-            hint='Use --preset digits, or a configuration of your own with data.codec = "pixels".',
+            got=f"'{config.data.codec}'",
+            expected=f"'{wanted}'",
+            hint=f'Use a preset for {source.kind}, or a configuration of your own with data.codec = "{wanted}".',
         )
-    return _Strings(config, run, source, start, say, main).prepare()
+    if config.data.codec == "smiles":
+        for path in _paths(config.data, source).values():
+            Table(path, _column(config.data, source, path))
 
 
 class _Strings:
     """Molecules, or strings that are no chemistry."""
 
     def __init__(
-        self, config: RunConfig, run: Path, source: Source, start: Codec | None, say: Callable[[str], None], main: bool
+        self,
+        config: RunConfig,
+        run: Path,
+        source: Source,
+        start: Codec | None,
+        say: Callable[[str], None],
+        main: bool,
+        show: bool,
     ):
-        self.config, self.run, self.source, self.say, self.main = config, run, source, say, main
+        self.config, self.run, self.source, self.say, self.main, self.show = config, run, source, say, main, show
         self.start = start if isinstance(start, SmilesCodec) else None
         self.paths = _paths(config.data, source)
 
@@ -94,6 +127,7 @@ class _Strings:
         ingested = {part: self._ingest(path, part) for part, path in self.paths.items()}
         vocabulary = self._vocabulary(ingested)
         tables = self._split({part: done.table.recoded(vocabulary) for part, done in ingested.items()})
+        self._report_vocabulary(tables["train"])
         data, training, seed = self.config.data, self.config.training, self.config.seed
         codec = SmilesCodec(data.tokenizer, vocabulary, data.max_length, self._form(tables["train"]))
         chosen = _choose(len(tables["valid"]), training.validation_size, seed)
@@ -113,26 +147,22 @@ class _Strings:
     def _ingest(self, path: Path, part: str) -> Ingested:
         data = self.config.data
         needs_split = part == "train" and not {"valid", "test"} <= set(self.paths)
-        done = ingest(
-            path,
-            tokenizer=data.tokenizer,
-            max_length=data.max_length,
-            standardize=data.standardize,
-            smiles_column=data.smiles_column if not self.source.known else None,
-            num_workers=data.num_workers,
-            molecules=data.molecules and self.source.kind == "molecules",
-            keys=needs_split,
-        )
-        if self.main:
-            done.write_rejects(self.run / ("rejects.csv" if part == "train" else f"rejects-{part}.csv"))
-        self.say(f"{part}: {done.num_read:,} read, {len(done.table):,} kept, {done.num_rejected:,} rejected ({path})")
-        if not len(done.table):
-            raise InputError(
-                "no molecule can be used",
-                where=path,
-                got=f"{done.num_rejected} rejects of {done.num_read} lines",
-                hint=f"The reasons are in {self.run / 'rejects.csv'}.",
+        with reading(path.name) if self.show else nullcontext() as progress:
+            done = ingest(
+                path,
+                tokenizer=data.tokenizer,
+                max_length=data.max_length,
+                standardize=data.standardize,
+                smiles_column=_column(data, self.source, path),
+                num_workers=data.num_workers,
+                molecules=data.molecules and self.source.kind == "molecules",
+                keys=needs_split,
+                progress=progress,
             )
+        rejects = self.run / ("rejects.csv" if part == "train" else f"rejects-{part}.csv")
+        if self.main:
+            done.write_rejects(rejects)
+        self.say(f"{part}: {done.summary}" + (f" → {rejects}" if done.num_rejected else ""))
         return done
 
     def _vocabulary(self, ingested: Mapping[str, Ingested]) -> Vocabulary:
@@ -143,16 +173,29 @@ class _Strings:
             new = sorted(set(tokens) - set(self.start.vocabulary.tokens))
             vocabulary = self.start.vocabulary.extended(new)
             self.say(f"tokens new to the model: {', '.join(new) or 'none'}")
-        self.say(f"vocabulary: {len(vocabulary)} tokens ({self.config.data.tokenizer}-level)")
         return vocabulary
+
+    def _report_vocabulary(self, table: TokenTable) -> None:
+        """Which tokens there are to learn from: in vocabulary.csv, the most frequent and the rarest on the screen."""
+        if not self.main:
+            return
+        report = table.report()
+        path = self.run / "vocabulary.csv"
+        with atomic_write(path) as file:
+            report.to_csv(file, index=False)
+        self.say(f"vocabulary: {len(report)} tokens ({self.config.data.tokenizer}-level) → {path}")
+        tokens = report[(report["token"] != END_TOKEN) & (report["count"] > 0)]
+        self.say(f"  most frequent: {_counted(tokens.head(6), 'count')}; rarest: {_counted(tokens.tail(6), 'count')}")
+        rare = tokens[tokens["molecules"] < RARE]
+        if len(rare):
+            self.say(f"  in fewer than {RARE} training molecules, too few to learn from: {_counted(rare, 'molecules')}")
 
     def _form(self, table: TokenTable) -> Form:
         """Whether the data are written canonically, by a look at some of them."""
         if not (self.config.data.molecules and self.source.kind == "molecules"):
             return "text"
         some = table.strings(_choose(len(table), 1000, self.config.seed))
-        share = sum(canonical_or_none(smiles) == smiles for smiles in some) / len(some)
-        return "canonical" if share > MOSTLY else "as-given"
+        return "canonical" if mostly_canonical(some) else "as-given"
 
     def _split(self, tables: dict[str, TokenTable]) -> dict[str, TokenTable]:
         """Parts that have no file of their own are cut out of the training file by a hash of the canonical SMILES."""
@@ -177,6 +220,16 @@ def _paths(data: DataConfig, source: Source) -> dict[str, Path]:
         if given is not None:
             paths[part] = Path(given)
     return paths
+
+
+def _column(data: DataConfig, source: Source, path: Path) -> str | None:
+    """The column of the SMILES: the user's choice, except in files of a known data set, which are ours."""
+    return None if source.known and path in source.splits.values() else data.smiles_column
+
+
+def _counted(report: pd.DataFrame, column: str) -> str:
+    shown = [f"{token} {count:,}" for token, count in zip(report["token"][:12], report[column], strict=False)]
+    return ", ".join(shown) + (f" and {len(report) - 12} more" if len(report) > 12 else "")
 
 
 def _choose(num: int, size: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:

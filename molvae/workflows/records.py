@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from molvae.chem.molecules import canonical_or_none
 from molvae.data.codecs import SmilesCodec
 from molvae.data.images import load_images
 from molvae.data.ingest import ingest
@@ -14,6 +17,12 @@ from molvae.data.sources import resolve
 from molvae.errors import InputError
 from molvae.files import atomic_write
 from molvae.model import Model, Records
+
+MOSTLY = 0.9
+"""Share of strings that RDKit writes as they are, above which data count as canonical."""
+
+LOOKED_AT = 300
+"""Records that are enough to tell."""
 
 
 def read_records(
@@ -39,13 +48,15 @@ def read_records(
         a list of SMILES, or an array of images.
     """
     source = resolve(data)
-    if source.kind == "images":
-        return load_images(source)[part or "test"].pixels
     codec = model.codec
     if not isinstance(codec, SmilesCodec):
-        raise InputError(
-            "molecules for a model of images", where=source.name, expected="an image data set such as digits"
-        )
+        if source.kind != "images":
+            raise InputError(
+                "molecules for a model of images", where=source.name, expected="an image data set such as digits"
+            )
+        return load_images(source)[part or "test"].pixels
+    if source.kind == "images":
+        raise InputError("images for a model of molecules", where=source.name, expected="a file of molecules")
     path = source.splits.get(part or "test", source.splits["train"])
     read = ingest(
         path,
@@ -60,14 +71,18 @@ def read_records(
     if read.num_rejected and not quiet:
         where = f", listed in {rejects}" if rejects is not None else ""
         print(f"{read.num_rejected:,} of {read.num_read:,} lines cannot be used{where}")
-    if not len(read.table):
-        raise InputError(
-            "no molecule that this model can read",
-            where=path,
-            got=f"{read.num_rejected} rejects",
-            hint="Check the column, or the model's vocabulary (model/vocabulary.json).",
+    records = read.table.strings()
+    if not quiet and codec.form == "canonical" and not mostly_canonical(choose(records, LOOKED_AT, 0)):
+        print(
+            "warning: these SMILES are not canonical as the model's data are; they are taken as written",
+            file=sys.stderr,
         )
-    return read.table.strings()
+    return records
+
+
+def mostly_canonical(smiles_list: Sequence[str]) -> bool:
+    """Whether nearly all of these are as RDKit writes them."""
+    return sum(canonical_or_none(smiles) == smiles for smiles in smiles_list) > MOSTLY * len(smiles_list)
 
 
 def choose(records: Records, limit: int | None, seed: int) -> Records:

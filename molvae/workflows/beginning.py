@@ -1,0 +1,284 @@
+"""How a run begins: its configuration, tried out before an hour of reading data; and when one may be resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from molvae import config as configuration
+from molvae.config import RunConfig
+from molvae.data.batches import Batch, PixelBatch, TokenBatch
+from molvae.data.codecs import SmilesCodec
+from molvae.errors import ArtifactError, ConfigError, InputError
+from molvae.evaluation.latent import LatentMonitor
+from molvae.evaluation.validity import ValidityMonitor
+from molvae.files import atomic_write
+from molvae.model import Model, find
+from molvae.objectives import OBJECTIVES
+from molvae.schedules import Step
+from molvae.training import AdamSettings, Phase, Plan, choose_num_threads, choose_precision
+from molvae.training.phases import freeze_all_but
+from molvae.vae import VAE
+from molvae.workflows.environment import environment
+from molvae.workflows.preparation import check_data
+
+START = "start"
+"""The folder in a run that holds the model it is fine-tuned from: a resumed run must not depend on the original's place."""
+
+PARTS = ("encoder", "posterior", "prior", "decoder", "likelihood")
+
+FIRST_FILES = (
+    "config.toml",
+    "environment.json",
+    "metrics.jsonl",
+    "rejects.csv",
+    "rejects-valid.csv",
+    "rejects-test.csv",
+    "split.parquet",
+    "vocabulary.csv",
+    "checkpoints",
+    START,
+)
+"""What a run writes before its first checkpoint; where nothing else stands, nothing is lost by beginning again."""
+
+_SIZES = {"vocabulary_size", "num_pixels", "num_features", "latent_size", "support"}
+
+
+def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> None:
+    """Make a run's folder: the model it starts from, and the configuration with precision and threads as measured now.
+
+    Args:
+        run: the folder.
+        settings: the configuration, resolved but for precision and threads.
+        start: the model to fine-tune.
+
+    Raises:
+        MolvaeError: the configuration cannot be built or the data are not there; nothing has been written then.
+    """
+    base = None if start is None else Model.load(find(start))
+    if base is not None:
+        settings = configured_as(settings, base)
+    check_data(settings)
+    _try_out(settings)
+    training = settings.training
+    if training.precision == "auto":
+        training.precision = choose_precision(_device_type(training.accelerator))
+    training.threads = training.threads or choose_num_threads(training.devices)
+    if base is not None:
+        base.save(run / START, card=f"The model that this run was started from: {start}.\n")
+    write_json(run / "environment.json", {**environment(), "seed": settings.seed})
+    configuration.save(settings, run / "config.toml")
+
+
+def _device_type(accelerator: str) -> str:
+    """Which kind of device training will run on.
+
+    Raises:
+        ConfigError: one that this machine does not have.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if accelerator == "auto":
+        return next(kind for kind, here in present.items() if here)
+    kind = accelerator.replace("gpu", "cuda" if present["cuda"] or not present["mps"] else "mps")
+    if not present[kind]:
+        raise ConfigError(
+            "a device that this machine does not have",
+            where="training.accelerator",
+            got=f"'{accelerator}'",
+            expected=f"one of auto, {', '.join(kind for kind, here in present.items() if here)}",
+        )
+    return kind
+
+
+def _try_out(settings: RunConfig) -> None:
+    """Build every part and take one step of every phase: a mistake must show before the data are read.
+
+    Raises:
+        ConfigError: something in the configuration that cannot be.
+    """
+    _device_type(settings.training.accelerator)
+    plan(settings).score(dict.fromkeys(_figures(settings), 0.0))
+    try:
+        vae = build_vae(settings, vocabulary_size=2, num_pixels=4)
+        for phase in build_phases(settings, vae):
+            freeze_all_but(phase.objective, phase.trainable)
+            for epoch in (0.0, phase.epochs):
+                loss = phase.objective(_smallest_batch(settings), Step(0, epoch))
+                _require_learning_rate(phase, epoch)
+            loss.value.backward()
+    except (ValueError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
+        raise ConfigError(
+            "a model that cannot be built",
+            where="model",
+            got=str(error).partition("\n")[0],
+            hint="Check [model] and [training].",
+        ) from error
+
+
+def _require_learning_rate(phase: Phase, epoch: float) -> None:
+    rate = phase.schedule(epoch)
+    if not 0.0 <= rate < float("inf"):
+        raise ConfigError(
+            "a learning rate out of range",
+            where=f"learning_rate of phase '{phase.name}'",
+            got=rate,
+            expected="0 or more",
+        )
+
+
+def _smallest_batch(settings: RunConfig) -> Batch:
+    if settings.data.codec == "pixels":
+        return PixelBatch.whole(torch.zeros(1, 4))
+    return TokenBatch.whole(torch.tensor([[1, 0]]), torch.tensor([2]))
+
+
+def _figures(settings: RunConfig) -> list[str]:
+    """The names of the validation figures that a run will have."""
+    names = [*LatentMonitor.FIGURES]
+    if settings.training.validity_samples and settings.data.codec == "smiles":
+        names += ValidityMonitor.FIGURES
+    return names
+
+
+def build_vae(settings: RunConfig, **sizes: int) -> VAE:
+    """A fresh VAE as the configuration says."""
+    spec = {part: getattr(settings.model, part) for part in PARTS}
+    return VAE.from_spec(spec, latent_size=settings.model.latent_size, **sizes)
+
+
+def build_phases(settings: RunConfig, vae: VAE) -> list[Phase]:
+    """The phases of a run, their objectives around one VAE."""
+    training = settings.training
+    return [
+        Phase(
+            name=phase.name,
+            objective=OBJECTIVES.build(phase.objective, vae=vae),
+            epochs=phase.epochs or training.epochs,
+            learning_rate=training.learning_rate if phase.learning_rate is None else phase.learning_rate,
+            trainable=tuple(phase.trainable or ()),
+            adam=AdamSettings(weight_decay=training.weight_decay),
+            clip_value=training.clip_value,
+            clip_norm=training.clip_norm,
+        )
+        for phase in training.phase
+    ]
+
+
+def plan(settings: RunConfig) -> Plan:
+    """How the run is watched and kept."""
+    training = settings.training
+    return Plan(
+        seed=settings.seed,
+        log_every=training.log_every,
+        validate_every=training.validate_every,
+        checkpoint_seconds=60 * training.checkpoint_minutes,
+        best=training.best,
+        patience=training.patience,
+    )
+
+
+def configured_as(settings: RunConfig, base: Model) -> RunConfig:
+    """The configuration with the model and the text of the one that is fine-tuned."""
+    settings = settings.model_copy(deep=True)
+    for part, spec in base.vae.spec.items():
+        setattr(settings.model, part, {k: v for k, v in spec.items() if v is not None and k not in _SIZES})
+    settings.model.latent_size = base.latent_size
+    settings.data.codec = base.codec.kind  # type: ignore[assignment]
+    if isinstance(base.codec, SmilesCodec):
+        settings.data.tokenizer = base.codec.tokenizer.kind  # type: ignore[assignment]
+        settings.data.max_length = base.codec.max_length
+        settings.data.molecules = base.codec.form != "text"
+    return settings
+
+
+def require_resumable(run: Path, asked: RunConfig | None, data: str | None) -> None:
+    """Refuse to go on with a run under another configuration than it began with.
+
+    Args:
+        run: its folder.
+        asked: the configuration that the command's options add up to; None where it had none.
+        data: the DATA argument.
+
+    Raises:
+        InputError: no run, or one of other data.
+        ConfigError: one of other options.
+    """
+    if not (run / "config.toml").is_file():
+        raise InputError(
+            "no run to resume",
+            where=run,
+            expected="a folder with a config.toml",
+            hint="Leave --resume out to begin one.",
+        )
+    begun = configuration.validate(RunConfig, configuration.read_toml(run / "config.toml"))
+    if begun.data.train != data:
+        raise InputError(
+            "a run of other data",
+            where=run,
+            got=f"'{data}'",
+            expected=f"'{begun.data.train}'",
+            hint="Give the data that the run began with.",
+        )
+    if asked is None:
+        return
+    if (run / START).is_dir():
+        asked = configured_as(asked, Model.load(run / START))
+    for key, (now, then) in _differences(asked.model_dump(), begun.model_dump()).items():
+        if key not in ("training.precision", "training.threads") or now not in (None, "auto"):
+            raise ConfigError(
+                "another configuration than the run began with",
+                where=key,
+                got=now,
+                expected=then,
+                hint="Resume with the options that the run began with, or with none.",
+            )
+
+
+def _differences(now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """What two tables disagree on, by dotted key."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in {**now, **then}:
+        a, b = now.get(key), then.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found |= _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found[prefix + key] = (a, b)
+    return found
+
+
+def refuse_existing(run: Path, alone: bool) -> None:
+    """Refuse to write where something stands.
+
+    Args:
+        run: the folder that is to become a run.
+        alone: whether no other process waits for this one to begin. Then a run that never reached a checkpoint may be
+            begun again; another process could take its configuration for the new one.
+    """
+    if not run.exists():
+        return
+    if run.is_dir():
+        names = {entry.name for entry in run.iterdir()}
+        never_began = names <= set(FIRST_FILES) and not any((run / "checkpoints").glob("last-*"))
+        if not names or (alone and never_began):
+            return
+    raise ArtifactError(
+        "something stands there already",
+        where=run,
+        hint="Choose another --out, or go on with --resume; molvae overwrites no run.",
+    )
+
+
+def first_of_job() -> bool:
+    """Whether this process is the first of its job, or the only one."""
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
