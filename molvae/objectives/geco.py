@@ -30,6 +30,8 @@ class GECO(Bound):
         tau: temperature of a deterministic likelihood, a number or a schedule.
         rate: ν, the step of log λ for each unit of C̄.
         smoothing: α of the moving average.
+        log_multiplier_start: log λ at the beginning. High: the model first learns to meet the constraint, then λ falls until
+            it is just met. From λ = 1 a floor far above what β = 1 gives would never come within half of itself.
         log_multiplier_min: floor of log λ.
         log_multiplier_max: ceiling of log λ.
         estimator: how q(z | x) is sampled.
@@ -40,8 +42,9 @@ class GECO(Bound):
         vae: VAE,
         constraints: list[dict[str, Any]],
         tau: ScheduleSpec | None = None,
-        rate: float = 0.01,
+        rate: float = 0.02,
         smoothing: float = 0.99,
+        log_multiplier_start: float = 4.0,
         log_multiplier_min: float = -3.0,
         log_multiplier_max: float = 6.0,
         estimator: str = "pathwise",
@@ -53,7 +56,7 @@ class GECO(Bound):
         self.log_multiplier: Tensor
         self.average: Tensor
         self.seen: Tensor
-        self.register_buffer("log_multiplier", torch.zeros(len(constraints)))
+        self.register_buffer("log_multiplier", torch.full((len(constraints),), log_multiplier_start))
         self.register_buffer("average", torch.zeros(len(constraints)))
         self.register_buffer("seen", torch.zeros((), dtype=torch.bool))
 

@@ -36,7 +36,7 @@ def images_with_share(share: float, num: int = 20) -> PixelBatch:
 
 
 def test_the_multiplier_follows_the_moving_average_of_the_violation() -> None:
-    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, rate=0.05, smoothing=0.9)
+    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, log_multiplier_start=0.0, rate=0.05, smoothing=0.9)
     average = log_multiplier = 0.0
     for index, share in enumerate((0.5, 0.6, 0.9, 1.0, 1.0, 0.5)):
         loss = objective(images_with_share(share), Step(index, 0.0))
@@ -50,7 +50,7 @@ def test_the_multiplier_follows_the_moving_average_of_the_violation() -> None:
 
 
 def test_the_multiplier_rests_while_the_share_is_under_half_the_floor() -> None:
-    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1)
+    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, log_multiplier_start=0.0)
     for index in range(50):
         objective(images_with_share(0.35), Step(index, 0.0))
     assert float(objective.log_multiplier[0]) == 0.0
@@ -59,7 +59,7 @@ def test_the_multiplier_rests_while_the_share_is_under_half_the_floor() -> None:
 
 
 def test_the_multiplier_stays_between_its_bounds() -> None:
-    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, rate=10.0)
+    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, log_multiplier_start=0.0, rate=10.0)
     objective(images_with_share(0.5), STEP)
     assert float(objective.log_multiplier[0]) == pytest.approx(3.0)
     for _ in range(5):
@@ -71,7 +71,7 @@ def test_the_multiplier_stays_between_its_bounds() -> None:
 
 
 def test_evaluation_moves_nothing() -> None:
-    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1).eval()
+    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, log_multiplier_start=0.0).eval()
     objective(images_with_share(0.5), STEP)
     assert not objective.seen
     assert float(objective.log_multiplier[0]) == 0.0
@@ -92,7 +92,7 @@ def test_the_gradient_is_that_of_the_scaled_lagrangian() -> None:
 
 def test_the_value_carries_the_moving_average() -> None:
     """(KL + λ C̄) / max(1, λ): what is logged says how far the constraint is, not how large the carrier."""
-    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1).double()
+    objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, log_multiplier_start=0.0).double()
     loss = objective(images_with_share(0.6), STEP)
     torch.testing.assert_close(loss.value.detach(), loss.figures["kl_nats"] + 0.2, atol=1e-7, rtol=0)
 
