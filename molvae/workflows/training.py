@@ -185,9 +185,9 @@ class _Run:
         return prepared if self.main else prepare(self.settings, self.run, codec, _silent, main=False)
 
     def _build(self, prepared: Prepared, start: Model | None) -> Model:
+        torch.manual_seed(self.settings.seed)
         if start is not None:
             return start.extended(prepared.codec)
-        torch.manual_seed(self.settings.seed)
         return Model(prepared.codec, build_vae(self.settings, **prepared.codec.sizes))
 
     def _monitors(self, model: Model, prepared: Prepared) -> list[Monitor]:
