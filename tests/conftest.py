@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
@@ -11,6 +12,46 @@ import torch
 from molvae.vae import VAE
 
 torch.set_num_threads(1)
+
+ROOT = Path(__file__).parents[1]
+TINY = (
+    "data.num_workers=0", "model.latent_size=4", "model.encoder.embedding_size=8", "model.encoder.hidden_size=16",
+    "model.decoder.embedding_size=8", "model.decoder.hidden_size=16", "training.epochs=2", "training.batch_size=32",
+    "training.validity_samples=20", "training.precision=32-true", "training.threads=1", "training.log_every=4",
+)
+"""Assignments that make a run of the demo preset last a second."""
+
+
+@pytest.fixture(autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache; within a session, tests share one."""
+    monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def molecules() -> list[str]:
+    """The first 200 molecules of the bundled sample."""
+    with gzip.open(ROOT / "molvae" / "bundled" / "moses_sample_train.smi.gz", "rt") as file:
+        return [next(file).strip() for _ in range(200)]
+
+
+@pytest.fixture(scope="session")
+def smiles_file(tmp_path_factory: pytest.TempPathFactory, molecules: list[str]) -> Path:
+    """A file of these molecules."""
+    path = tmp_path_factory.mktemp("molecules") / "mine.smi"
+    path.write_text("".join(f"{smiles}\n" for smiles in molecules))
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, smiles_file: Path) -> Path:
+    """A run of a tiny model; not to be written to."""
+    from molvae import workflows
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOLVAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        out = tmp_path_factory.mktemp("run") / "run"
+        return workflows.train(smiles_file, out, preset="demo", assignments=TINY, quiet=True)
 
 
 @pytest.fixture

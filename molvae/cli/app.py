@@ -45,8 +45,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except MolvaeError as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        status = INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`molvae ... | head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,6 +54,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _refuse(_os_line(error))
     except Exception:
         return _report_defect()
+    if status == INTERRUPTED:  # typer turns Ctrl-C into this status itself
+        print("interrupted", file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 

@@ -4,11 +4,12 @@ from molvae.training.checkpoint import Checkpoints, Clock
 from molvae.training.phases import AdamSettings, Phase
 from molvae.training.plan import Monitor, Plan
 from molvae.training.precision import choose_num_threads, choose_precision
-from molvae.training.processes import in_process_group, open_fabric, supervise
+from molvae.training.processes import close_fabric, in_process_group, open_fabric, supervise
 from molvae.training.progress import choose_progress
 from molvae.training.trainer import Trainer
 
 __all__ = [
     "AdamSettings", "Checkpoints", "Clock", "Monitor", "Phase", "Plan", "Trainer",
-    "choose_num_threads", "choose_precision", "choose_progress", "in_process_group", "open_fabric", "supervise",
+    "choose_num_threads", "choose_precision", "choose_progress", "close_fabric", "in_process_group", "open_fabric",
+    "supervise",
 ]

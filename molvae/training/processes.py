@@ -63,6 +63,16 @@ def open_fabric(
     return fabric
 
 
+def close_fabric(fabric: Fabric) -> None:
+    """Leave the group of processes, all at once, when the work is done.
+
+    Without it a process may end while a thread of its group still runs, which aborts it (SIGABRT) now and then.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def supervise(command: Sequence[str], num_processes: int, grace_seconds: float = 10.0) -> int:
     """Run a command as several processes of one job, and end them all as soon as one of them fails.
 

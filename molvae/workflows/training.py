@@ -24,6 +24,7 @@ from molvae.training import (
     Monitor,
     Trainer,
     choose_progress,
+    close_fabric,
     in_process_group,
     open_fabric,
     supervise,
@@ -146,14 +147,16 @@ class _Run:
         """Train to the end and write the model."""
         try:
             with lost_process(self.fabric.world_size):
-                return self._execute()
+                self._execute()
+                close_fabric(self.fabric)
+            return self.run
         except KeyboardInterrupt:
             if Checkpoints(self.run / "checkpoints").find("last") is not None:
                 data = self.settings.data.train
                 self._say(f"stopped; go on with: molvae train {data} --out {self.run} --resume")
             raise
 
-    def _execute(self) -> Path:
+    def _execute(self) -> None:
         start = Model.load(self.run / START) if (self.run / START).exists() else None
         prepared = self._prepare(start)
         model = self._build(prepared, start)
@@ -172,7 +175,6 @@ class _Run:
         if self.main:
             model.about = {**about, "preset": self.settings.preset, "training_seconds": round(clock.seconds, 1)}
             self._finish(model, trainer)
-        return self.run
 
     def _prepare(self, start: Model | None) -> Prepared:
         """The first process reads the data; the others then find them in the cache."""
@@ -183,9 +185,9 @@ class _Run:
         return prepared if self.main else prepare(self.settings, self.run, codec, _silent, main=False)
 
     def _build(self, prepared: Prepared, start: Model | None) -> Model:
+        torch.manual_seed(self.settings.seed)
         if start is not None:
             return start.extended(prepared.codec)
-        torch.manual_seed(self.settings.seed)
         return Model(prepared.codec, build_vae(self.settings, **prepared.codec.sizes))
 
     def _monitors(self, model: Model, prepared: Prepared) -> list[Monitor]:

@@ -1,0 +1,131 @@
+"""The commands between molecules and latent points."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from molvae.model import load
+from tests.cli.conftest import Molvae
+
+
+def test_samples_are_written_one_a_line_and_follow_the_seed(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    for name, seed in (("a.smi", 0), ("b.smi", 0), ("c.smi", 1)):
+        assert molvae("sample", finished_run, "-n", 50, "-o", name, "--seed", seed).status == 0
+    texts = [(tmp_path / name).read_text() for name in ("a.smi", "b.smi", "c.smi")]
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[0].split("\n") == [*load(finished_run).sample(50, seed=0), ""]
+    assert molvae("sample", finished_run, "-n", 5, "-o", "d.smi", "--quiet").out == ""
+
+
+def test_a_model_without_valid_samples_says_so(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    answer = molvae("sample", finished_run, "-n", 5, "--valid-only", "-o", "v.smi")
+    assert answer.status == 2 and "hardly any molecule" in answer.err
+    assert not (tmp_path / "v.smi").exists()
+
+
+def test_the_reconstruction_report_has_the_promised_form(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "some.smi").write_text("CCO name\nCC[Pt]\n\nc1ccccc1\n")
+    answer = molvae("reconstruct", finished_run, "some.smi", "-o", "rec.json")
+    assert answer.status == 0 and "2 of 4 lines cannot be used, listed in rec-rejects.csv" in answer.out
+    report = json.loads((tmp_path / "rec.json").read_text())
+    assert list(report) == [
+        "num_molecules", "exact_mean", "exact_sampled", "same_molecule_mean", "token_accuracy", "failures",
+    ]  # fmt: skip
+    assert report["num_molecules"] == 2
+    assert [failure["smiles"] for failure in report["failures"]] == ["CCO", "c1ccccc1"]
+    rejects = pd.read_csv(tmp_path / "rec-rejects.csv", keep_default_na=False)
+    assert rejects["line"].tolist() == [2, 3]
+    assert rejects["reason"][0] == "a token that the model does not know: [Pt]"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_latent_points_go_to_a_table_and_back_in_order(
+    molvae: Molvae, finished_run: Path, smiles_file: Path, tmp_path: Path, molecules: list[str], suffix: str
+) -> None:
+    assert molvae("encode", finished_run, smiles_file, "-o", f"z{suffix}").status == 0
+    table = pd.read_csv(tmp_path / "z.csv") if suffix == ".csv" else pd.read_parquet(tmp_path / "z.parquet")
+    assert list(table.columns) == ["smiles", "z0", "z1", "z2", "z3"]
+    assert table["smiles"].tolist() == molecules
+    model = load(finished_run)
+    z = table[["z0", "z1", "z2", "z3"]].to_numpy(np.float32)
+    np.testing.assert_array_equal(z, model.encode(molecules, as_written=True))
+    assert molvae("decode", finished_run, f"z{suffix}", "-o", "back.smi").status == 0
+    assert (tmp_path / "back.smi").read_text().splitlines() == model.decode(z)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"z0": [0.0], "z1": [0.0], "z2": [0.0]}, "the 4 columns z0 ... z3"),
+        ({f"z{i}": [0.0] for i in range(5)}, "the 4 columns z0 ... z3"),
+        ({f"z{i}": [0.0, float("nan")] for i in range(4)}, "row 2"),
+        ({f"z{i}": [0.0, float("inf")] for i in range(4)}, "row 2"),
+        ({f"z{i}": ["far"] for i in range(4)}, "not a number"),
+    ],
+)
+def test_latent_points_that_cannot_be_are_refused(
+    molvae: Molvae, finished_run: Path, tmp_path: Path, columns: dict[str, list[object]], expected: str
+) -> None:
+    pd.DataFrame(columns).to_csv(tmp_path / "z.csv", index=False)
+    answer = molvae("decode", finished_run, "z.csv")
+    assert answer.status == 2 and expected in answer.err and len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x00\xff" * 500])
+def test_a_table_that_is_none_is_refused(
+    molvae: Molvae, finished_run: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    for name in ("z.csv", "z.parquet"):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        answer = molvae("decode", finished_run, name)
+        assert answer.status == 2 and len(answer.err.splitlines()) == 1
+
+
+def test_interpolation_prints_molecules_without_markup_and_draws_them(
+    molvae: Molvae, finished_run: Path, tmp_path: Path
+) -> None:
+    answer = molvae("interpolate", finished_run, "c1cc[nH]c1", "OCC", "-n", 5, "-o", "line.png")
+    model = load(finished_run)
+    assert answer.out.splitlines() == model.interpolate("c1cc[nH]c1", "CCO", 5)[0]
+    assert (tmp_path / "line.png").read_bytes().startswith(b"\x89PNG")
+    assert answer.err == ""
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"),
+    [("CC!C", "CC!C\n      ^"), ("C[Pt]C", "[Pt]"), ("C1CC", "not a molecule"), ("", "empty"), ("C" * 101, "too long")],
+)
+def test_a_molecule_that_cannot_be_encoded_is_shown(
+    molvae: Molvae, finished_run: Path, smiles: str, expected: str
+) -> None:
+    answer = molvae("interpolate", finished_run, "CCO", smiles)
+    assert answer.status == 2 and answer.err.startswith("error: ")
+    assert expected in answer.err.replace("    ", "")
+
+
+def test_a_damaged_or_missing_model_is_named(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    weights = run / "model" / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    answer = molvae("sample", run)
+    assert answer.status == 2 and "weights.safetensors" in answer.err
+    shutil.rmtree(run / "model")
+    assert "a folder without a model" in molvae("sample", run).err
+    assert "no such model" in molvae("sample", "nowhere").err
+    assert "images for a model of molecules" in molvae("reconstruct", finished_run, "digits").err
+
+
+def test_spellings_that_the_data_do_not_use_are_warned_of(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd.smi").write_text("OCC\nC(C)N\n")
+    answer = molvae("encode", finished_run, "odd.smi", "-o", "z.csv")
+    assert answer.status == 0 and answer.err.startswith("warning: ")
+    assert pd.read_csv(tmp_path / "z.csv")["smiles"].tolist() == ["OCC", "C(C)N"]
