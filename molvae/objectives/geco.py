@@ -33,7 +33,8 @@ class GECO(Bound):
         log_multiplier_start: log λ at the beginning. High: the model first learns to meet the constraint, then λ falls until
             it is just met. From λ = 1 a floor far above what β = 1 gives would never come within half of itself.
         log_multiplier_min: floor of log λ.
-        log_multiplier_max: ceiling of log λ.
+        log_multiplier_max: ceiling of log λ. Above e⁴ the KL divergence weighs next to nothing already; a higher ceiling only
+            takes λ longer to come down from.
         estimator: how q(z | x) is sampled.
     """
 
@@ -42,11 +43,11 @@ class GECO(Bound):
         vae: VAE,
         constraints: list[dict[str, Any]],
         tau: ScheduleSpec | None = None,
-        rate: float = 0.02,
-        smoothing: float = 0.99,
+        rate: float = 0.05,
+        smoothing: float = 0.97,
         log_multiplier_start: float = 4.0,
         log_multiplier_min: float = -3.0,
-        log_multiplier_max: float = 6.0,
+        log_multiplier_max: float = 4.0,
         estimator: str = "pathwise",
     ):
         super().__init__(vae, tau, estimator)

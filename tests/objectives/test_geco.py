@@ -64,7 +64,7 @@ def test_the_multiplier_stays_between_its_bounds() -> None:
     assert float(objective.log_multiplier[0]) == pytest.approx(3.0)
     for _ in range(5):
         objective(images_with_share(0.5), STEP)
-    assert float(objective.log_multiplier[0]) == 6.0
+    assert float(objective.log_multiplier[0]) == 4.0
     for index in range(200):
         objective(images_with_share(1.0), Step(index, 0.0))
     assert float(objective.log_multiplier[0]) == -3.0
