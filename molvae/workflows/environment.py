@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from molvae import __version__
+import molvae
 
 PACKAGES = ("molvae", "torch", "rdkit", "numpy", "pandas", "pyarrow", "scikit-learn", "lightning-fabric", "safetensors")
 
@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
         try:
             found[name] = version(name)
         except PackageNotFoundError:  # of molvae: it runs from its source tree
-            found[name] = __version__ if name == "molvae" else "not installed"
+            found[name] = molvae.__version__ if name == "molvae" else "not installed"
     return found
 
 

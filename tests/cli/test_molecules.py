@@ -100,7 +100,7 @@ def test_interpolation_prints_molecules_without_markup_and_draws_them(
 
 @pytest.mark.parametrize(
     ("smiles", "expected"),
-    [("CC!C", "CC!C\n      ^"), ("C[Pt]C", "[Pt]"), ("C1CC", "not a molecule"), ("", "empty"), ("C" * 101, "too long")],
+    [("CC!C", "CC!C\n  ^"), ("C[Pt]C", "[Pt]"), ("C1CC", "not a molecule"), ("", "empty"), ("C" * 101, "too long")],
 )
 def test_a_molecule_that_cannot_be_encoded_is_shown(
     molvae: Molvae, finished_run: Path, smiles: str, expected: str

@@ -157,7 +157,7 @@ def test_a_full_disk_is_one_line(molvae: Molvae, smiles_file: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
     assert answer.status == 2
-    assert [line for line in answer.err.splitlines() if "warning" not in line][0].startswith("error: ")
+    assert next(line for line in answer.err.splitlines() if "warning" not in line).startswith("error: ")
     assert "room on the disk" in answer.err
 
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import molvae
+from molvae.config import load as load_config
+from molvae.errors import ArtifactError, InputError
+from molvae.workflows.beginning import build_phases, build_vae, refuse_existing
+from molvae.workflows.reading import reading
+from tests.cli.conftest import assignments
+from tests.conftest import ROOT, TINY
+
+
+def test_the_python_interface_is_the_command_line_s(finished_run: Path, smiles_file: Path) -> None:
+    model = molvae.load(finished_run)
+    smiles = model.sample(20, seed=0)
+    assert len(smiles) == 20 and smiles == molvae.load(str(finished_run / "model")).sample(20, seed=0)
+    assert model.encode(["CCO", "c1ccccc1"]).shape == (2, 4)
+    assert len(model.decode(model.encode(["CCO"]))) == 1
+    assert molvae.reconstruct(model, smiles_file, limit=10, quiet=True)["num_molecules"] == 10
+    with pytest.raises(InputError, match="no such file") as caught:
+        molvae.train("nowhere.smi", finished_run.parent / "new", quiet=True)
+    assert isinstance(caught.value, molvae.MolvaeError)
+    with pytest.raises(ArtifactError, match="overwrites no run"):
+        molvae.train(smiles_file, finished_run, quiet=True)
+
+
+def test_weight_decay_reaches_the_optimiser() -> None:
+    settings = load_config("demo", None, [*TINY, "training.weight_decay=0.01"])
+    (phase,) = build_phases(settings, build_vae(settings, vocabulary_size=5))
+    assert phase.adam.weight_decay == 0.01
+
+
+def test_a_run_that_never_reached_a_checkpoint_may_be_begun_again_by_one_process_alone(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    refuse_existing(tmp_path, alone=True)
+    with pytest.raises(ArtifactError):
+        refuse_existing(tmp_path, alone=False)
+    (tmp_path / "checkpoints" / "last-000000001").mkdir(parents=True)
+    with pytest.raises(ArtifactError):
+        refuse_existing(tmp_path, alone=True)
+
+
+def test_a_folder_with_something_else_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(ArtifactError):
+        refuse_existing(tmp_path, alone=True)
+
+
+def test_reading_a_large_file_is_shown_in_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molvae.workflows.reading.EVERY_SECONDS", 0.0)
+    with reading("a.smi") as show:
+        show(1500, 20_000)
+    assert capsys.readouterr().err == "reading a.smi: 1,500 of 20,000 lines\n"
+
+
+def test_two_processes_from_the_command_line_train_what_one_does(
+    finished_run: Path, smiles_file: Path, tmp_path: Path
+) -> None:
+    options = ["--preset", "demo", *assignments(TINY), "--devices", "2", "--quiet"]
+    command = [sys.executable, "-m", "molvae", "train", str(smiles_file), "--out", str(tmp_path / "run"), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    records = [
+        [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (tmp_path / "run", finished_run)
+    ]
+    for two, one in zip(*records, strict=True):
+        assert two["step"] == one["step"]
+        if "loss" in one:
+            assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
