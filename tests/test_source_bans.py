@@ -63,10 +63,19 @@ def call_violations(node: ast.Call) -> Iterator[str]:
         yield f"{name}(allow_pickle=True)"
 
 
+EXCEPTIONS = {"evaluation/chemnet.py": ["a reference to torch.load"]}
+"""ChemNet's published weights: a file known by its SHA-256, read with ``weights_only=True``."""
+
+
 def test_no_code_is_read_from_data() -> None:
-    found = {str(path.relative_to(PACKAGE)): list(violations(ast.parse(path.read_text("utf-8")))) for path in sources()}
+    found = {path.relative_to(PACKAGE).as_posix(): list(violations(ast.parse(path.read_text("utf-8")))) for path in sources()}
     assert len(found) > 30
-    assert {path: what for path, what in found.items() if what} == {}
+    assert {path: what for path, what in found.items() if what} == EXCEPTIONS
+
+
+def test_the_exception_checks_what_it_reads() -> None:
+    source = (PACKAGE / "evaluation" / "chemnet.py").read_text(encoding="utf-8")
+    assert source.index("if found != SHA256:") < source.index("torch.load(") < source.index("weights_only=True")
 
 
 @pytest.mark.parametrize(
