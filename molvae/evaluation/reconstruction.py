@@ -27,12 +27,16 @@ def reconstruction_report(model: Model, records: Records, seed: int = 0) -> dict
         ``same_molecule_mean``: the canonical SMILES agree; ``token_accuracy``: tokens right under teacher forcing from the
         mean; ``failures``: each record that the mean does not bring back, with what came instead. Rates of nothing are None.
     """
-    at_mean = model.reconstruct(records)
+    return compare_decoded(model, records, model.reconstruct(records), model.reconstruct(records, sampled=True, seed=seed))
+
+
+def compare_decoded(model: Model, records: Records, at_mean: Records, at_sample: Records) -> dict[str, Any]:
+    """The figures of `reconstruction_report` for records that are decoded already, from z = mean and from z ~ q."""
     exact = _equal(records, at_mean)
     return {
         "num_molecules": len(records),
         "exact_mean": _rate(exact),
-        "exact_sampled": _rate(_equal(records, model.reconstruct(records, sampled=True, seed=seed))),
+        "exact_sampled": _rate(_equal(records, at_sample)),
         "same_molecule_mean": _rate(_same_molecules(records, at_mean, exact)),
         "token_accuracy": unit_accuracy(model, records),
         "failures": [_failure(int(i), records[i], at_mean[i]) for i in np.flatnonzero(~exact)],
