@@ -69,4 +69,4 @@ def usable_rows(inputs: NDArray[np.floating], targets: NDArray[np.floating] | No
         got = f"{inputs.shape}" if targets is None else f"{inputs.shape} and {targets.shape}"
         raise InputError("data of the wrong shape", where="surrogate", got=got, expected="(points, dimensions), (points,)")
     finite = np.isfinite(inputs).all(1)
-    return finite if targets is None else finite & np.isfinite(targets)
+    return np.asarray(finite if targets is None else finite & np.isfinite(targets))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -190,8 +191,8 @@ class ModelEvaluation:
         if self.latent is not None:
             return self._read(self.latent, self.options.smiles_column)
         reference = self.suite.reference
-        if isinstance(reference, (str, Path)):
-            return self._read(reference)
+        if isinstance(reference, (str, os.PathLike)):
+            return self._read(os.fspath(reference))
         with tempfile.TemporaryDirectory() as folder:  # strings go the way of a file, rejects and all
             file = Path(folder) / "reference.smi"
             file.write_text("".join(f"{smiles}\n" for smiles in reference), "utf-8")
