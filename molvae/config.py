@@ -81,6 +81,7 @@ class TrainingConfig(Section):
 
     ``best`` is the validation figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model
     folder holds the last weights or the best: while beta rises, reconstruction falls, so the last are the default.
+    ``snapshot_epochs`` keeps a copy of the model every so many epochs (a multiple of ``validate_every``) in ``RUN/snapshots``.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -92,6 +93,7 @@ class TrainingConfig(Section):
     validate_every: float = Field(default=1.0, gt=0)
     validation_size: int = Field(default=2000, ge=1)
     validity_samples: int = Field(default=1000, ge=0)
+    snapshot_epochs: float | None = Field(default=None, gt=0)
     best: str = "valid/exact_mean"
     keep: Literal["last", "best"] = "last"
     patience: int | None = Field(default=None, ge=1)

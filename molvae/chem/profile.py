@@ -21,6 +21,7 @@ from molvae.chem.properties import PROPERTIES, properties
 __all__ = [
     "PROPERTIES",
     "Profile",
+    "canonical_forms",
     "fingerprints",
     "prepare_worker",
     "profiles_of_generated",
@@ -83,6 +84,11 @@ def profiles_of_reference(batch: Sequence[str]) -> list[Profile | None]:
     found = _profiles(mols, [Chem.MolToSmiles(mol) for mol in mols], [None] * len(mols))
     profiles = dict(zip(read, found, strict=True))
     return [profiles.get(place) for place in range(len(batch))]
+
+
+def canonical_forms(batch: Sequence[str]) -> list[str | None]:
+    """Canonical SMILES alone, None for invalid molecules; read back once, as for the profiles."""
+    return [None if (mol := _parse(smiles)) is None else _read_back(smiles, mol)[1] for smiles in batch]
 
 
 def fingerprints(batch: Sequence[str]) -> list[bytes | None]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from molvae.cli import data, describe, generate, training
+from molvae.cli import data, describe, evaluate, generate, training
 from molvae.errors import JobError, MolvaeError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 training.register(app)
 generate.register(app)
 describe.register(app)
+evaluate.register(app)
 app.add_typer(data.app, name="data")
 
 USER_ERROR, DEFECT, INTERRUPTED = 2, 1, 130

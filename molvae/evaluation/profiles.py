@@ -84,6 +84,12 @@ class Chemistry:
         """Packed fingerprints alone, one a line (None: invalid or failed), and the failures."""
         return self._each(fingerprints, molecules, "fingerprints of the reference")
 
+    def values(
+        self, function: Batched[Value], molecules: Sequence[str], stage: str
+    ) -> tuple[list[Value | None], list[Failure]]:
+        """What an importable function says of each distinct molecule, one a line (None: invalid or failed), and the failures."""
+        return self._each(function, molecules, stage)
+
     def _each(
         self, function: Batched[Value], molecules: Sequence[str], stage: str
     ) -> tuple[list[Value | None], list[Failure]]:

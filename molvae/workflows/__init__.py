@@ -1,16 +1,19 @@
 """Workflows: what the command line does, to be called from Python with the same arguments."""
 
 from molvae.workflows.demo import demo
+from molvae.workflows.evaluation import LatentOptions, evaluate
 from molvae.workflows.generation import decode, encode, interpolate, sample
 from molvae.workflows.inventory import doctor, fetch_data, list_data
 from molvae.workflows.reconstruction import reconstruct
 from molvae.workflows.training import train
 
 __all__ = [
+    "LatentOptions",
     "decode",
     "demo",
     "doctor",
     "encode",
+    "evaluate",
     "fetch_data",
     "interpolate",
     "list_data",

@@ -12,7 +12,10 @@ from typing import Any
 
 import molvae
 
-PACKAGES = ("molvae", "torch", "rdkit", "numpy", "pandas", "pyarrow", "scikit-learn", "lightning-fabric", "safetensors")
+PACKAGES = (
+    "molvae", "torch", "rdkit", "numpy", "pandas", "pyarrow", "scikit-learn", "lightning-fabric", "safetensors",
+    "gpytorch", "linear_operator", "networkx", "fcd-torch",
+)
 
 
 def versions() -> dict[str, str]:

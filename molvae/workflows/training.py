@@ -46,6 +46,7 @@ from molvae.workflows.environment import environment
 from molvae.workflows.outcome import outcome
 from molvae.workflows.pictures import draw_run
 from molvae.workflows.preparation import Prepared, prepare
+from molvae.workflows.snapshots import SnapshotMonitor
 
 
 def train(
@@ -194,6 +195,9 @@ class _Run:
         monitors: list[Monitor] = [LatentMonitor(model.vae, prepared.valid, self._warn)]
         if self.settings.training.validity_samples and self.settings.data.codec == "smiles":
             monitors.append(ValidityMonitor(model, self.settings.training.validity_samples))
+        every = self.settings.training.snapshot_epochs
+        if every is not None:
+            monitors.append(SnapshotMonitor(model, self.run, every, self.settings.training.validate_every, self.main))
         return monitors
 
     def _describe(self, prepared: Prepared, model: Model) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Surrogates: Gaussian processes over latent points, their fitting and what they predict."""

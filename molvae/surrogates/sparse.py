@@ -1,0 +1,202 @@
+"""A sparse Gaussian process: exact inference on a few inducing points, for a hundred thousand observations.
+
+Stochastic variational inference (SVGP: Hensman et al. 2013, eq. 3; 2015) with GPyTorch. Published figures of latent spaces
+used FITC with 500 inducing points (Snelson and Ghahramani 2006), which takes all data in every step; SVGP stands in
+for it here. It is another approximation, so that its figures are near the published ones and not the same experiment:
+FITC lets the noise vary over the inputs where inducing points are rare and tends to state too little of it, SVGP bounds
+the marginal likelihood from below and tends to state too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import gpytorch
+import numpy as np
+import torch
+from gpytorch.variational import TrilNaturalVariationalDistribution, VariationalStrategy
+from linear_operator.utils.errors import NanError, NotPSDError
+from numpy.typing import NDArray
+from torch import Tensor
+
+from molvae.errors import InputError, NumericalError
+from molvae.surrogates.prediction import Prediction, ZScore, usable_rows
+
+_PREDICTED_AT_ONCE = 4096
+_DISTANCES = 500  # points whose distances set the first length scale
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How a sparse GP is fitted.
+
+    Attributes:
+        num_inducing: inducing points; fewer where there are fewer distinct inputs.
+        batch_size: observations in a step.
+        epochs: passes over the data, if they are more steps than ``min_steps``.
+        min_steps: steps at least.
+        natural_rate: step size of the natural gradient for q(u).
+        learning_rate: of Adam, for length scales, amplitude, noise, mean and inducing points.
+        dtype: of the arithmetic.
+        seed: of the inducing points and of the minibatches.
+    """
+
+    num_inducing: int = 500
+    batch_size: int = 512
+    epochs: int = 2
+    min_steps: int = 200
+    natural_rate: float = 0.1
+    learning_rate: float = 0.05
+    dtype: torch.dtype = torch.float32
+    seed: int = 0
+
+
+class _SparseProcess(gpytorch.models.ApproximateGP):  # type: ignore[misc]
+    """Constant mean, squared exponential kernel with a length scale for each dimension, whitened inducing values."""
+
+    def __init__(self, inducing: Tensor, length_scale: float):
+        # Natural parameters of q(u) in the triangular form, which stays positive whatever the step.
+        distribution = TrilNaturalVariationalDistribution(len(inducing))
+        super().__init__(VariationalStrategy(self, inducing, distribution, learn_inducing_locations=True))
+        self.mean_module = gpytorch.means.ConstantMean()
+        self.covar_module = gpytorch.kernels.ScaleKernel(gpytorch.kernels.RBFKernel(ard_num_dims=inducing.shape[1]))
+        self.covar_module.base_kernel.lengthscale = length_scale
+
+    def forward(self, inputs: Tensor) -> gpytorch.distributions.MultivariateNormal:
+        """The prior at ``inputs``."""
+        return gpytorch.distributions.MultivariateNormal(self.mean_module(inputs), self.covar_module(inputs))
+
+
+class SparseGP:
+    """A fitted sparse Gaussian process with Gaussian noise.
+
+    Attributes:
+        num_observations: finite rows that it was fitted to.
+        num_left_out: rows with a value that is not finite.
+        num_inducing: inducing points.
+    """
+
+    def __init__(self, process: _SparseProcess, noise: gpytorch.likelihoods.GaussianLikelihood,
+                 scales: tuple[ZScore, ZScore], num_observations: int, num_left_out: int):
+        self._process, self._noise = process.eval(), noise.eval()
+        self._inputs, self._targets = scales
+        self.num_observations, self.num_left_out = num_observations, num_left_out
+        self.num_inducing = len(process.variational_strategy.inducing_points)
+
+    @torch.no_grad()
+    def predict(self, inputs: NDArray[np.floating]) -> Prediction:
+        """Densities of observations at ``inputs (points, dimensions)``.
+
+        Raises:
+            InputError: a point that is not finite, or of another dimension.
+        """
+        x = np.asarray(inputs, dtype=np.float64)
+        if not usable_rows(x).all() or x.shape[1] != len(self._inputs.mean):
+            raise InputError("points that a surrogate cannot predict", got=f"shape {x.shape}",
+                             expected=f"finite, (points, {len(self._inputs.mean)})")
+        dtype = self._process.variational_strategy.inducing_points.dtype
+        means, variances = [np.zeros(0)], [np.zeros(0)]
+        for start in range(0, len(x), _PREDICTED_AT_ONCE):
+            points = torch.from_numpy(self._inputs(x[start : start + _PREDICTED_AT_ONCE])).to(dtype)
+            density = self._noise(self._process(points))
+            means.append(density.mean.double().numpy())
+            variances.append(density.variance.double().numpy())
+        scale = self._targets.scale
+        return Prediction(np.concatenate(means) * scale + self._targets.mean, np.concatenate(variances) * scale**2)
+
+
+def fit_sparse_gp(
+    inputs: NDArray[np.floating],
+    targets: NDArray[np.floating],
+    fitting: Fitting | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> SparseGP:
+    """Fit a sparse GP; inputs and targets are z-scored, rows that are not finite are left out.
+
+    A fit that leaves the numbers is tried once more in float64 with a tenth of the step sizes.
+
+    Args:
+        inputs: ``(points, dimensions)``.
+        targets: ``(points,)``.
+        fitting: sizes and rates.
+        progress: called after each step with 1 and the number of steps.
+
+    Raises:
+        InputError: fewer than two usable rows, or shapes that do not fit.
+        NumericalError: no fit.
+    """
+    fitting = fitting or Fitting()
+    x, y = np.asarray(inputs, dtype=np.float64), np.asarray(targets, dtype=np.float64)
+    rows = usable_rows(x, y)
+    if rows.sum() < 2:
+        raise InputError("too few points for a surrogate", got=f"{rows.sum()} finite of {len(rows)}", expected="2 or more")
+    x, y = x[rows], y[rows]
+    scales = ZScore.of(x), ZScore.of(y)
+    careful = replace(fitting, dtype=torch.float64, natural_rate=0.1 * fitting.natural_rate,
+                      learning_rate=0.1 * fitting.learning_rate)
+    for attempt in (fitting, careful):
+        try:
+            process, noise = _fit(scales[0](x), scales[1](y), attempt, progress or (lambda done, total: None))
+        except (NanError, NotPSDError, NumericalError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]
+            continue
+        return SparseGP(process, noise, scales, len(x), int((~rows).sum()))
+    raise NumericalError("a sparse GP could not be fitted", where="surrogate", got=f"{len(x):,} points",
+                         hint="Look at the inputs: their scale, and duplicates with very different targets.")
+
+
+def _fit(
+    x: NDArray[np.float64], y: NDArray[np.float64], fitting: Fitting, progress: Callable[[int, int], object]
+) -> tuple[_SparseProcess, gpytorch.likelihoods.GaussianLikelihood]:
+    rng = np.random.default_rng(fitting.seed)
+    inducing = _inducing_points(x, fitting.num_inducing, rng)
+    process = _SparseProcess(torch.from_numpy(inducing), _typical_distance(x, rng)).to(fitting.dtype)
+    noise = gpytorch.likelihoods.GaussianLikelihood().to(fitting.dtype)
+    noise.noise = 0.3
+    process.variational_strategy.variational_params_initialized.fill_(1)  # q(u) begins as the prior, without a random draw
+    inputs, targets = (torch.from_numpy(values).to(fitting.dtype) for values in (x, y))
+    bound = gpytorch.mlls.VariationalELBO(noise, process, num_data=len(x))
+    num_steps = max(fitting.min_steps, fitting.epochs * -(-len(x) // fitting.batch_size))
+    natural = gpytorch.optim.NGD(process.variational_parameters(), num_data=len(x), lr=fitting.natural_rate)
+    adam = torch.optim.Adam([*process.hyperparameters(), *noise.parameters()], lr=fitting.learning_rate)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(each, lambda step: _rate(step / num_steps)) for each in (natural, adam)]
+    process.train()
+    noise.train()
+    for _, rows in zip(range(num_steps), _minibatches(len(x), fitting.batch_size, rng), strict=False):
+        loss = -bound(process(inputs[rows]), targets[rows])
+        if not bool(loss.isfinite()):
+            raise NumericalError("a bound that is not finite", where="surrogate")
+        natural.zero_grad()
+        adam.zero_grad()
+        loss.backward()
+        for each in (natural, adam, *schedules):
+            each.step()
+        progress(1, num_steps)
+    return process, noise
+
+
+def _rate(done: float) -> float:
+    """Full for the first half, then falling to a hundredth, so that the noise of the minibatches dies away."""
+    return 1.0 if done < 0.5 else 0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * (2.0 * done - 1.0))))
+
+
+def _inducing_points(x: NDArray[np.float64], num: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random choice of distinct rows: equal ones would make the covariance of the inducing values singular."""
+    shuffled = x[rng.permutation(len(x))]
+    _, first = np.unique(shuffled, axis=0, return_index=True)
+    return shuffled[np.sort(first)[:num]]
+
+
+def _typical_distance(x: NDArray[np.float64], rng: np.random.Generator) -> float:
+    """The median distance between points: the first length scale."""
+    chosen = torch.from_numpy(x[rng.permutation(len(x))[:_DISTANCES]])
+    distances = torch.pdist(chosen)
+    distances = distances[distances > 0]
+    return float(distances.median()) if len(distances) else 1.0
+
+
+def _minibatches(num: int, size: int, rng: np.random.Generator) -> Iterator[Tensor]:
+    """Rows of one minibatch after the other, every row once in each pass."""
+    while True:
+        order = torch.from_numpy(rng.permutation(num))
+        yield from (order[start : start + size] for start in range(0, num, size))

@@ -1,0 +1,86 @@
+"""``molvae evaluate``: what generated molecules are worth, or what a model is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from molvae.errors import InputError
+from molvae.evaluation.inputs import Molecules
+from molvae.evaluation.suite import evaluate as evaluate_generated
+from molvae.model import Model
+from molvae.workflows.environment import versions
+from molvae.workflows.model_evaluation import LatentOptions, ModelEvaluation, SuiteOptions
+from molvae.workflows.stages import Stages
+
+__all__ = ["LatentOptions", "evaluate"]
+
+
+def evaluate(
+    given: Molecules | Model,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    reference: Molecules = "moses",
+    reference_scaffolds: Molecules | None = None,
+    train: Molecules | None = None,
+    unique_at: Sequence[int] = (1000, 10000),
+    confidence: bool = False,
+    num_jobs: int = 2,
+    num: int = 30_000,
+    seeds: int = 3,
+    latent: str | Path | None = None,
+    latent_options: LatentOptions | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Evaluate generated molecules, or sample a model and evaluate that; the arguments are those of ``molvae evaluate``.
+
+    Args:
+        given: a run or model folder or a `Model`; or a file of molecules or a list of SMILES.
+        output: where the JSON goes, samples and pictures beside it; nowhere if None.
+        reference: ``moses``, a file or a list of SMILES.
+        reference_scaffolds: a second reference (keys ending in TestSF); MOSES has its own.
+        train: the training set, for novelty; MOSES has its own.
+        unique_at: each k of unique@k.
+        confidence: 95 % bootstrap intervals; of a model, those of its first seed.
+        num_jobs: processes for the chemistry.
+        num: samples of a model, for each seed; 0 for none.
+        seeds: how often a model is sampled.
+        latent: molecules for what the latent space is worth (of a known data set its test part).
+        latent_options: sizes of that, and the property of the regression.
+        seed: the first seed.
+        quiet: print nothing.
+
+    Returns:
+        ``{"metrics", "about"}``; of a model also ``deviations``, ``runs`` (the metrics of each seed), ``reconstruction`` and
+        ``latent``. See docs/evaluation.md.
+
+    Raises:
+        MolvaeError: anything a user can get wrong, in one line.
+    """
+    suite = SuiteOptions(reference, reference_scaffolds, train, tuple(unique_at), confidence, num_jobs, seed)
+    target = None if output is None else Path(output)
+    stages = Stages(quiet)
+    if isinstance(given, Model) or is_model(given):
+        job = ModelEvaluation(given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions())  # type: ignore[arg-type]
+        content, table = job.run()
+    else:
+        if latent is not None:
+            raise InputError("a latent space of molecules without a model", where="--latent", got=str(given),
+                             expected="a run folder or a model folder as the first argument")
+        report = evaluate_generated(given, progress=stages, **suite.arguments)
+        stages.close()
+        report.about["versions"] = versions() | report.about["versions"]
+        if target is not None:
+            report.save(target)
+        content, table = report.to_dict(), report.table()
+    if not quiet:
+        print(table.rstrip() + ("" if target is None else f"\n→ {target}"))
+    return content
+
+
+def is_model(given: Any) -> bool:
+    """Whether an argument is a folder: a model and not molecules."""
+    return isinstance(given, (str, os.PathLike)) and Path(given).is_dir()
