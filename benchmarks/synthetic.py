@@ -4,8 +4,9 @@
     python benchmarks/synthetic.py --seeds 3 --jobs 2
 
 Trains three models (DD-VAE with uniform and with tricube posteriors under the uniform prior, the ordinary VAE) for each
-seed, decodes 10⁶ points of the prior, and compares the shares of the 64 strings with the distribution that the data were drawn from: six independent bits with
-P(1) = 0.8. Shares are smoothed by adding ½ to the count of every string and of one bin for anything else. Runs are kept in
+seed, decodes 10⁶ points of the prior, and compares the shares of the 64 strings with the distribution that the data were
+drawn from: six independent bits with P(1) = 0.8. Shares are smoothed by adding ½ to the count of every string and of one
+bin for anything else. Runs are kept in
 ``--runs`` and results in ``benchmarks/results/synthetic.json``; a run that is there is not made again.
 """
 
