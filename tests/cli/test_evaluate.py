@@ -33,7 +33,7 @@ def test_a_file_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("evaluate generated.smi --reference reference.smi --n-jobs 0 --quiet".split()) == 0
+    assert run(["evaluate", "generated.smi", "--reference", "reference.smi", "--n-jobs", "0", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -55,5 +55,5 @@ def test_mistakes_are_one_line_and_status_2(words: str, message: str, capsys: py
 
 
 def test_several_values_may_follow_one_option() -> None:
-    assert spread(["a", "--k", "1", "2", "3", "-o", "4"], "--k") == "a --k 1 --k 2 --k 3 -o 4".split()
-    assert spread(["--k", "1", "--k", "2", "b", "3"], "--k") == "--k 1 --k 2 b 3".split()
+    assert spread(["a", "--k", "1", "2", "3", "-o", "4"], "--k") == ["a", "--k", "1", "--k", "2", "--k", "3", "-o", "4"]
+    assert spread(["--k", "1", "--k", "2", "b", "3"], "--k") == ["--k", "1", "--k", "2", "b", "3"]
