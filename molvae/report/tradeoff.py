@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,19 @@ def draw_tradeoff(points: Sequence[TradeoffPoint], published: Mapping[str, Any] 
     for point in points:
         axis.errorbar(point.reconstruction, point.fcd, yerr=point.deviation, fmt="o", color="C3", capsize=3)
         axis.annotate(point.label, (point.reconstruction, point.fcd), textcoords="offset points", xytext=(6, 5), fontsize=8)
-    if all(point.fcd > 0 for point in points):
+    heights = [point.fcd for point in points] + [value for values in curves.values() for value in values]
+    if heights and min(heights) > 0:
         axis.set_yscale("log")
+        axis.set_ylim(min(heights) / 1.5, max(heights) * 1.5)
+        for ticks in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            ticks(FormatStrFormatter("%.3g"))
+        axis.tick_params(axis="y", which="minor", labelsize=7)
+    axis.set_xlim(min([0.6, *(point.reconstruction - 0.05 for point in points)]), 1.0)
     axis.set_xlabel("exact reconstruction of test molecules, z ~ q(z|x)")
     axis.set_ylabel("FCD/Test of prior samples (lower is better)")
     axis.grid(alpha=0.3, which="both")
     if curves:
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, loc="upper left")
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)

@@ -283,7 +283,8 @@ class ModelEvaluation:
         if self.num:
             blocks.append(metrics_table(content["metrics"], content["deviations"], content["about"]["reasons"], self._is_moses))
             fcd = content["metrics"]["FCD/Test"]
-            blocks += reconstruction_lines(content["reconstruction"], fcd, self.num, self._is_moses)
+            valid = content["about"]["fcd"].get("FCD/Test", {}).get("generated", 0)
+            blocks += reconstruction_lines(content["reconstruction"], fcd, valid, self._is_moses)
         if "latent" in content:
             blocks.append(latent_table(content["latent"]))
         if self._is_moses and self.num:
