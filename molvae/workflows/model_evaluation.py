@@ -213,10 +213,11 @@ class ModelEvaluation:
                 "value": metrics["FCD/Test"], "num_generated": sizes.get("generated"),
                 "num_reference": sizes.get("reference"), "reason": about["reasons"].get("FCD/Test", ""),
             }  # fmt: skip
-        if self.options.target is not None:
-            latent["regression"] = self._regression(chemistry)
         self.content["latent"] = latent
         self._save()
+        if self.options.target is not None:
+            latent["regression"] = self._regression(chemistry)
+            self._save()
 
     def _regression(self, chemistry: Chemistry) -> dict[str, Any]:
         assert self.latent is not None and self.options.target is not None
