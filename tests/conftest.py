@@ -23,8 +23,14 @@ TINY = (
 
 
 @pytest.fixture(autouse=True)
-def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's cache; within a session, tests share one."""
+def _no_cache_of_the_user(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test reads or writes the user's cache, but for MOSES itself; within a session, tests share one."""
+    if "moses" in request.fixturenames:
+        request.getfixturevalue("moses")  # read from the user's cache first
+    if request.node.get_closest_marker("real_cache") is not None:
+        return
     monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 

