@@ -20,7 +20,8 @@ from typing import Any
 
 import psutil
 
-from molvae.data.ingest import available_cores, ingest
+from molvae.data.ingest import ingest
+from molvae.execution import available_cores
 from molvae.files import atomic_write
 from molvae.workflows.environment import environment
 

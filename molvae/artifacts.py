@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from molvae.errors import ArtifactError
+from molvae.files import sync_folder
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -151,15 +152,6 @@ def write_through(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the disk has a folder's list of names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_folder(path: Path) -> None:

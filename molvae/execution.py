@@ -25,13 +25,18 @@ from typing import Any, Self
 from molvae.errors import MolvaeError
 from molvae.isolation import Limits, Outcome, Status, attempt, main_hidden, needs_main, one_line, serve
 
-__all__ = ["Limits", "Outcome", "Status", "Workers"]
+__all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores"]
 
 _UNGUARDED = 78  # exit status of a worker that was asked to run the script that started it
 _READ_AHEAD = 4  # chunks per worker that may be read, running or waiting for their turn
 _GRACE_SECONDS = 5.0  # a worker's own alarm ends an item in time; this is for a function that takes the alarm away
 _START_ATTEMPTS = 3
 _LATE: Outcome[Any] = Outcome("timeout", reason="time limit passed")
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Workers:

@@ -18,8 +18,8 @@ _MANIFEST = "manifest.json"
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
-def cache_folder(name: str) -> Path:
-    """Where derived data of a kind are kept: below ``MOLVAE_CACHE``, or the user's cache folder."""
+def cache_folder(name: str = "") -> Path:
+    """Where data of a kind are kept: below ``$MOLVAE_CACHE``, else ``molvae`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     chosen = os.environ.get("MOLVAE_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return (Path(chosen) if chosen else Path(home) / "molvae") / name

@@ -99,7 +99,9 @@ class DelimitedRecords:
 
 def _parse_joined(text: str, delimiter: str) -> tuple[list[str], str]:
     try:
-        records = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
+        # not str.splitlines: a form feed or U+2028 inside a field does not end a line of the file
+        lines = (line + "\n" for line in text.split("\n"))
+        records = list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error as error:
         return [], _OPEN if "unexpected end" in str(error) else str(error)
     return (records[0], "") if len(records) == 1 else ([], "more than one record")

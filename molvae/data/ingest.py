@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ from molvae.data.token_table import TokenTable
 from molvae.data.tokenizer import TOKENIZERS, Tokenizer
 from molvae.data.vocabulary import Vocabulary
 from molvae.errors import InputError
-from molvae.execution import Limits, Outcome, Workers
+from molvae.execution import Limits, Outcome, Workers, available_cores
 from molvae.files import atomic_write
 
 Array = np.ndarray[Any, Any]
@@ -139,11 +138,6 @@ def ingest(
             with new_entry(folder, names[0]) as entry:
                 _build(entry, source, screening, sha256, workers, progress)
         return _load(found)
-
-
-def available_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keys(source: Table, screening: Screening, sha256: str) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from molvae.data.cache import cache_folder
 from molvae.data.fetching import (
     KnownFile,
     Wheel,
@@ -161,13 +162,6 @@ KNOWN: dict[str, KnownData] = {
 }
 
 
-def cache_folder() -> Path:
-    """Where fetched data are kept: ``$MOLVAE_CACHE``, else ``molvae`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    if chosen := os.environ.get("MOLVAE_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molvae"
-
-
 def resolve(data: str | os.PathLike[str]) -> Source:
     """What a DATA argument means: an existing file first, else the name of a known data set.
 
@@ -260,4 +254,4 @@ def _local(data: KnownData, check: bool = True) -> Source:
 
 
 def _folder(data: KnownData) -> Path:
-    return cache_folder() / "data" / data.name if data.files else _BUNDLED
+    return cache_folder("data") / data.name if data.files else _BUNDLED

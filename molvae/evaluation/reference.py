@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from molvae.chem.fingerprints import NUM_BYTES
-from molvae.data.sources import cache_folder
+from molvae.data.cache import cache_folder
 from molvae.errors import InputError
 from molvae.evaluation import chemnet
 from molvae.evaluation.profiles import Chemistry
@@ -66,7 +66,7 @@ def load_reference(name: str, molecules: Sequence[str], chemistry: Chemistry, em
         InputError: no valid molecule.
     """
     sha256 = content_hash(molecules)
-    folder = cache_folder() / "references" / _key(sha256)
+    folder = cache_folder("references") / _key(sha256)
     statistics, source = _kept(sha256, folder)
     kept = fingerprints = _read_fingerprints(folder / "fingerprints.npy")
     if statistics is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Literal
 
 import torch
+
+from molvae.execution import available_cores
 
 Precision = Literal["bf16-mixed", "32-true", "64-true"]
 
@@ -29,8 +30,7 @@ def choose_precision(device_type: str) -> Precision:
 
 def choose_num_threads(num_processes: int = 1) -> int:
     """Threads for each process here: the cores that may be used, shared out, and never more than torch would take."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(available, torch.get_num_threads()) // num_processes)
+    return max(1, min(available_cores(), torch.get_num_threads()) // num_processes)
 
 
 def bf16_speedup(size: int = 512, rounds: int = 30) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import molvae
+from molvae.execution import available_cores
 
 PACKAGES = (
     "molvae", "torch", "rdkit", "numpy", "pandas", "pyarrow", "scikit-learn", "lightning-fabric", "safetensors",
@@ -39,11 +40,6 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def num_cores() -> int:
-    """Processors this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def hardware() -> dict[str, Any]:
     """Processor, cores, memory and accelerators of this machine."""
     import torch
@@ -52,7 +48,7 @@ def hardware() -> dict[str, Any]:
     memory = os.sysconf(pages[0]) * os.sysconf(pages[1]) if all(p in os.sysconf_names for p in pages) else 0
     return {
         "processor": processor(),
-        "cores": num_cores(),
+        "cores": available_cores(),
         "memory_gib": round(memory / 2**30, 1),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "system": f"{platform.system()} {platform.release()}",

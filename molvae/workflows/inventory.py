@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from molvae.data.sources import KNOWN, cache_folder, fetch, is_fetched
+from molvae.data.cache import cache_folder
+from molvae.data.sources import KNOWN, fetch, is_fetched
 from molvae.training import choose_precision
 from molvae.training.precision import bf16_speedup
 from molvae.workflows.environment import git_commit, hardware, versions

@@ -221,10 +221,10 @@ class _Run:
             model.vae.load_state_dict(
                 {name.removeprefix("vae."): t for name, t in best.items() if name.startswith("vae.")}
             )
-        result = outcome(self.settings, read_metrics(self.run / "metrics.jsonl"))
+        metrics = read_metrics(self.run / "metrics.jsonl")
+        result = outcome(self.settings, metrics)
         model.about["exact_reconstruction"] = asdict(result)
         model.vae.cpu().float()
-        metrics = read_metrics(self.run / "metrics.jsonl")
         card = model_card(model, configuration.to_toml(self.settings), metrics, result)
         model.save(self.run / "model", card=card)
         pictures = draw_run(self.run, model, self.settings.data.train or "")
