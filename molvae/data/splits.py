@@ -24,7 +24,8 @@ def split(keys: Array, seed: int, fractions: Mapping[str, float] = FRACTIONS) ->
     the lower, so that leaving one out (a test file is given, say) moves no molecule of the other.
 
     Args:
-        keys: 64 bits per molecule, equal for equal molecules (`TokenTable.keys`), (molecules,).
+        keys: 64 bits per molecule, equal for equal molecules (`TokenTable.keys`), (molecules,); of strings that are no
+            molecules, their lines.
         seed: another seed, another split.
         fractions: shares of ``valid`` and ``test``; a part that is missing here is not cut out.
 

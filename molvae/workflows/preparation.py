@@ -122,6 +122,7 @@ class _Strings:
         self.config, self.run, self.source, self.say, self.main, self.show = config, run, source, say, main, show
         self.start = start if isinstance(start, SmilesCodec) else None
         self.paths = _paths(config.data, source)
+        self._are_molecules = config.data.molecules and source.kind == "molecules"
 
     def prepare(self) -> Prepared:
         ingested = {part: self._ingest(path, part) for part, path in self.paths.items()}
@@ -155,8 +156,8 @@ class _Strings:
                 standardize=data.standardize,
                 smiles_column=_column(data, self.source, path),
                 num_workers=data.num_workers,
-                molecules=data.molecules and self.source.kind == "molecules",
-                keys=needs_split,
+                molecules=self._are_molecules,
+                keys=needs_split and self._are_molecules,
                 progress=progress,
             )
         rejects = self.run / ("rejects.csv" if part == "train" else f"rejects-{part}.csv")
@@ -192,17 +193,20 @@ class _Strings:
 
     def _form(self, table: TokenTable) -> Form:
         """Whether the data are written canonically, by a look at some of them."""
-        if not (self.config.data.molecules and self.source.kind == "molecules"):
+        if not self._are_molecules:
             return "text"
         some = table.strings(_choose(len(table), 1000, self.config.seed))
         return "canonical" if mostly_canonical(some) else "as-given"
 
     def _split(self, tables: dict[str, TokenTable]) -> dict[str, TokenTable]:
-        """Parts that have no file of their own are cut out of the training file by a hash of the canonical SMILES."""
+        """Parts that have no file of their own are cut out of the training file: molecules by a hash of the canonical
+        SMILES, other strings by a hash of their line, because they are draws, and equal ones belong on both sides."""
         whole = tables["train"]
         fractions = {part: share for part, share in FRACTIONS.items() if part not in tables}
         if not fractions:
             parts = np.zeros(len(whole), np.uint8)
+        elif not self._are_molecules:
+            parts = split(whole.lines, self.config.seed, fractions)
         elif whole.keys is not None:
             parts = split(whole.keys, self.config.seed, fractions)
         else:

@@ -1,0 +1,1 @@
+"""Campaigns: strategies propose molecules, oracles or people say what they are worth, a ledger keeps it all."""

@@ -1,0 +1,66 @@
+"""What a strategy may know: every molecule proposed so far, in the order of proposal, and what it turned out to be worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A molecule whose worth has been asked for, and the answer.
+
+    Attributes:
+        smiles: canonical.
+        values: of the objectives, in their order, each turned so that more is better; None if the call failed.
+        z: the latent point it was decoded from, ``(latent,)``; None where it came from elsewhere.
+        source: which part of which strategy proposed it; ``given`` for labels known before the campaign.
+    """
+
+    smiles: str
+    values: tuple[float, ...] | None
+    z: Floats | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """The campaign so far, as a strategy sees it.
+
+    Attributes:
+        observations: in the order of proposal, whatever order the results came in.
+        pending: canonical SMILES proposed and not answered yet.
+        budget_left: labels that may still be asked for.
+    """
+
+    observations: Sequence[Observation] = ()
+    pending: frozenset[str] = frozenset()
+    budget_left: int = 0
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Canonical SMILES that must not be proposed again."""
+        return self.pending | {observation.smiles for observation in self.observations}
+
+    @cached_property
+    def succeeded(self) -> list[Observation]:
+        """Those with values, in the order of proposal."""
+        return [observation for observation in self.observations if observation.values is not None]
+
+    @cached_property
+    def values(self) -> Floats:
+        """``(succeeded, objectives)``, more is better."""
+        return np.array([observation.values for observation in self.succeeded], dtype=np.float64).reshape(
+            len(self.succeeded), -1
+        )
+
+    @property
+    def scores(self) -> Floats:
+        """The first objective, ``(succeeded,)``, more is better."""
+        return self.values[:, 0] if self.succeeded else np.zeros(0)

@@ -1,0 +1,5 @@
+"""Strategies: ways of choosing which molecules to ask about next."""
+
+from molvae.optimization.strategies.base import STRATEGIES, Proposal, Strategy, Tools
+
+__all__ = ["STRATEGIES", "Proposal", "Strategy", "Tools"]
