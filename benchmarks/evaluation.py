@@ -79,6 +79,7 @@ def main() -> None:
             run["molsets"] = measure(THEIRS, files[size], arguments, {"PYTHONPATH": str(molsets)})
         result["runs"].append(run)
         print(line(run), flush=True)
+        hardware.write("evaluation", result)
     print(summary(result))
     if not arguments.skip_floor and 30_000 in files:
         print(floor(next(run for run in result["runs"] if run["size"] == 30_000)["molvae"]["metrics"]))

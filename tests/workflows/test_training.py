@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import molvae
@@ -76,3 +77,16 @@ def test_two_processes_from_the_command_line_train_what_one_does(
         assert two["step"] == one["step"]
         if "loss" in one:
             assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
+
+
+def test_draws_of_a_distribution_are_split_by_line_so_that_every_part_is_a_sample_of_it(tmp_path: Path) -> None:
+    (tmp_path / "draws.smi").write_text("0\n1\n" * 500)
+    small = [word for word in TINY if "latent_size" not in word]
+    run = molvae.train(
+        tmp_path / "draws.smi", tmp_path / "run", preset="synthetic", assignments=[*small, "training.phase.1.epochs=1"], quiet=True
+    )
+    split = pd.read_parquet(run / "split.parquet")
+    which = split["line"] % 2  # which of the two strings the line holds
+    assert {(string, part) for string, part in zip(which, split["part"], strict=True)} == {
+        (string, part) for string in (0, 1) for part in ("train", "valid", "test")
+    }
