@@ -11,7 +11,6 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _PLAIN = (".smi", ".smiles", ".ism", ".can", ".txt")
 _KINDS = f"{', '.join(_PLAIN)}, .csv, .tsv or .parquet, or .gz of these"
-_RECORDS_AT_ONCE = 10_000
 _SHOWN_CHARACTERS = 200
 
 
@@ -155,17 +153,18 @@ class Table:
 
     def _delimited_records(self) -> Iterator[Records]:
         width, place = len(self.columns), self._place
-        rows = iter(DelimitedRecords(line_blocks(self.path), _DELIMITERS[self.kind], width, place))
-        while block := list(islice(rows, _RECORDS_AT_ONCE)):
-            records = Records([number for number, _, _ in block], [])
-            for position, (_, fields, problem) in enumerate(block):
-                if problem:
-                    records.problems[position] = problem
-                whole = len(fields) == width
-                records.smiles.append(fields[place].strip() if whole else ",".join(fields))
+        for rows in DelimitedRecords(line_blocks(self.path), _DELIMITERS[self.kind], width, place):
+            if not rows.fields:
+                continue
+            whole = [fields if len(fields) == width else None for fields in rows.fields]
+            smiles = [
+                ",".join(fields) if ours is None else ours[place].strip()
+                for fields, ours in zip(rows.fields, whole, strict=True)
+            ]
+            records = Records(list(rows.numbers), smiles, rows.problems)
             for column, name in enumerate(self.columns):
                 if column != place:
-                    records.others[name] = [f[column] if len(f) == width else None for _, f, _ in block]
+                    records.others[name] = [None if fields is None else fields[column] for fields in whole]
             yield records
 
     def _parquet_records(self) -> Iterator[Records]:

@@ -37,16 +37,6 @@ def fit_gaussian(activations: npt.NDArray[np.float32], counts: npt.NDArray[np.fl
     return Gaussian(mean, covariance / (num - 1), num)
 
 
-def merge_gaussians(parts: Sequence[Gaussian]) -> Gaussian:
-    """The Gaussian of a set from those of its parts (Chan et al. 1983), as if it had been fitted at once."""
-    num = sum(part.num for part in parts)
-    mean = np.asarray(sum(part.num * part.mean for part in parts) / num)
-    scatter = sum(
-        (part.num - 1) * part.covariance + part.num * np.outer(part.mean - mean, part.mean - mean) for part in parts
-    )
-    return Gaussian(mean, np.asarray(scatter / (num - 1)), num)
-
-
 def _mean(activations: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     total = np.zeros(activations.shape[1])
     for start in range(0, len(activations), _BLOCK):

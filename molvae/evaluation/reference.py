@@ -84,7 +84,7 @@ def load_reference(name: str, molecules: Sequence[str], chemistry: Chemistry, em
         with atomic_write(folder / "fingerprints.npy", binary=True) as file:
             np.save(file, fingerprints, allow_pickle=False)
     assert fingerprints is not None
-    return Reference(name, sha256, len(molecules), statistics, fingerprints, source)
+    return Reference(name, sha256, len(molecules), statistics, statistics.changes.apply(fingerprints), source)
 
 
 def distinct_fingerprints(fingerprints: Sequence[bytes]) -> npt.NDArray[np.uint8]:

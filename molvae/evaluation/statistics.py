@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -12,11 +12,37 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from molvae.chem.fingerprints import NUM_BYTES
 from molvae.chem.profile import PROPERTIES, Profile
-from molvae.evaluation.frechet import Gaussian, fit_gaussian, merge_gaussians
+from molvae.evaluation.frechet import Gaussian, fit_gaussian
 
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 """Canonical SMILES → ChemNet's activations."""
+
+
+@dataclass(frozen=True)
+class FingerprintChanges:
+    """In what a published set's fingerprints differ from those that the RDKit at hand computes for its molecules.
+
+    Attributes:
+        removed: packed fingerprints ``(molecules, 128)`` that are not to be there.
+        added: those that are.
+    """
+
+    removed: npt.NDArray[np.uint8]
+    added: npt.NDArray[np.uint8]
+
+    @classmethod
+    def none(cls) -> FingerprintChanges:
+        """No difference."""
+        empty = np.zeros((0, NUM_BYTES), np.uint8)
+        return cls(empty, empty)
+
+    def apply(self, fingerprints: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The published set's fingerprints ``(distinct, 128)``."""
+        removed = set(map(bytes, self.removed))
+        kept = [row for row in fingerprints if bytes(row) not in removed] if removed else [*fingerprints]
+        return np.array([*kept, *self.added], dtype=np.uint8).reshape(-1, NUM_BYTES)
 
 
 @dataclass(frozen=True)
@@ -30,6 +56,7 @@ class Statistics:
         scaffolds: counts by SMILES.
         properties: sorted values by name (`molvae.chem.profile.PROPERTIES`).
         rdkit: the version they were made with.
+        changes: of the fingerprints, where the statistics are published ones.
     """
 
     num_molecules: int
@@ -38,6 +65,7 @@ class Statistics:
     scaffolds: dict[str, int]
     properties: dict[str, npt.NDArray[np.float64]]
     rdkit: str
+    changes: FingerprintChanges = field(default_factory=FingerprintChanges.none)
 
 
 def compute_statistics(profiles: Sequence[Profile], embed: Embed) -> Statistics:
@@ -64,24 +92,6 @@ def _gaussian_of(canonical: Sequence[str], embed: Embed) -> Gaussian | None:
     return fit_gaussian(embed(list(counts)), np.array(list(counts.values()), dtype=np.float64))
 
 
-def merge_statistics(parts: Sequence[Statistics]) -> Statistics:
-    """The statistics of a set from those of its parts, each of two molecules or more."""
-    fragments: Counter[str] = Counter()
-    scaffolds: Counter[str] = Counter()
-    for part in parts:
-        fragments.update(part.fragments)
-        scaffolds.update(part.scaffolds)
-    gaussians = [part.gaussian for part in parts if part.gaussian is not None]
-    return Statistics(
-        num_molecules=sum(part.num_molecules for part in parts),
-        gaussian=merge_gaussians(gaussians),
-        fragments=dict(fragments),
-        scaffolds=dict(scaffolds),
-        properties={name: np.sort(np.concatenate([part.properties[name] for part in parts])) for name in PROPERTIES},
-        rdkit=parts[0].rdkit,
-    )
-
-
 def write_statistics(file: IO[bytes], statistics: Statistics, per_unit: Mapping[str, int] | None = None) -> None:
     """Write as a compressed ``.npz`` of plain arrays, without pickle.
 
@@ -99,6 +109,8 @@ def write_statistics(file: IO[bytes], statistics: Statistics, per_unit: Mapping[
         arrays |= {"mean": statistics.gaussian.mean, "covariance": statistics.gaussian.covariance[upper]}
     for name, counts in (("fragments", statistics.fragments), ("scaffolds", statistics.scaffolds)):
         arrays |= {name: _text(list(counts)), f"{name}_counts": np.array(list(counts.values()), dtype=np.int32)}
+    if len(statistics.changes.removed) or len(statistics.changes.added):
+        arrays |= {"fingerprints_removed": statistics.changes.removed, "fingerprints_added": statistics.changes.added}
     for name, values in statistics.properties.items():
         if per_unit is None:
             arrays[f"property_{name}"] = values
@@ -119,6 +131,7 @@ def read_statistics(path: Path) -> Statistics:
             scaffolds=_counts(arrays["scaffolds"], arrays["scaffolds_counts"]),
             properties={name: _values(arrays, name) for name in PROPERTIES if f"property_{name}" in arrays},
             rdkit=_lines(arrays["rdkit"])[0],
+            changes=_changes(arrays),
         )
 
 
@@ -126,6 +139,12 @@ def _gaussian(mean: npt.NDArray[np.float64], upper: npt.NDArray[np.float64], num
     covariance = np.zeros((len(mean), len(mean)))
     covariance[np.triu_indices(len(mean))] = upper
     return Gaussian(mean, covariance + np.triu(covariance, 1).T, num)
+
+
+def _changes(arrays: np.lib.npyio.NpzFile) -> FingerprintChanges:
+    if "fingerprints_added" not in arrays:
+        return FingerprintChanges.none()
+    return FingerprintChanges(arrays["fingerprints_removed"], arrays["fingerprints_added"])
 
 
 def _values(arrays: np.lib.npyio.NpzFile, name: str) -> npt.NDArray[np.float64]:

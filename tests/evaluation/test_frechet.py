@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from molvae.evaluation.frechet import FrechetDistance, Gaussian, fit_gaussian, merge_gaussians
+from molvae.evaluation.frechet import FrechetDistance, Gaussian, fit_gaussian
 
 
 def drawn(num: int, seed: int, features: int = 6) -> np.ndarray:
@@ -19,16 +19,6 @@ def test_mean_and_covariance_count_repeated_rows() -> None:
     assert fitted.num == len(repeated)
     assert np.allclose(fitted.mean, repeated.mean(axis=0), atol=1e-12)
     assert np.allclose(fitted.covariance, np.cov(repeated.T), atol=1e-12)
-
-
-def test_parts_merge_to_the_whole() -> None:
-    rows = drawn(90, 2)
-    parts = [fit_gaussian(part, np.ones(len(part))) for part in np.array_split(rows, [10, 35])]
-    whole = fit_gaussian(rows, np.ones(90))
-    merged = merge_gaussians(parts)
-    assert merged.num == 90
-    assert np.allclose(merged.mean, whole.mean, atol=1e-12)
-    assert np.allclose(merged.covariance, whole.covariance, atol=1e-11)
 
 
 def test_the_distance_is_that_of_the_matrix_square_root() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ import pytest
 
 from molvae.chem.profile import PROPERTIES, Profile, profiles_of_reference
 from molvae.evaluation.statistics import (
+    FingerprintChanges,
     Statistics,
     compute_statistics,
-    merge_statistics,
     read_statistics,
     write_statistics,
 )
@@ -45,9 +46,15 @@ def test_repeated_molecules_count_and_values_are_sorted() -> None:
     assert all((np.diff(values) >= 0).all() for values in statistics.properties.values())
 
 
-def test_parts_merge_to_the_whole() -> None:
-    parts = [compute_statistics(part, embed) for part in (profiles()[:3], profiles()[3:5], profiles()[5:])]
-    assert_equal(merge_statistics(parts), compute_statistics(profiles(), embed))
+def test_published_fingerprints_take_the_place_of_those_computed(tmp_path: Path) -> None:
+    today = np.arange(3 * 128, dtype=np.uint8).reshape(3, 128)
+    other = np.full((1, 128), 7, np.uint8)
+    statistics = replace(compute_statistics(profiles(), embed), changes=FingerprintChanges(today[1:2], other))
+    with (tmp_path / "statistics.npz").open("wb") as file:
+        write_statistics(file, statistics)
+    changes = read_statistics(tmp_path / "statistics.npz").changes
+    assert {bytes(row) for row in changes.apply(today)} == {bytes(today[0]), bytes(today[2]), bytes(other[0])}
+    assert np.array_equal(FingerprintChanges.none().apply(today), today)
 
 
 @pytest.mark.parametrize(("per_unit", "tolerance"), [(None, 0.0), (dict.fromkeys(PROPERTIES, 10**8), 5.1e-9)])
