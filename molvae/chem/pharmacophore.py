@@ -26,7 +26,7 @@ def pharmacophore_similarity(molecule: Chem.Mol, target: str) -> float:
 def _fingerprint(molecule: Chem.Mol) -> Any:
     from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D  # it compiles its patterns, which other workers need not
 
-    return Generate.Gen2DFingerprint(molecule, Gobbi_Pharm2D.factory)
+    return Generate.Gen2DFingerprint(molecule, Gobbi_Pharm2D.factory)  # type: ignore[no-untyped-call]
 
 
 @cache

@@ -33,13 +33,15 @@ from molvae.oracles.modifiers import (
     geometric_mean,
 )
 
+AS_IS = AsIs()
+
 
 @dataclass(frozen=True)
 class Term:
     """A feature, and how its value counts."""
 
     feature: Feature
-    modifier: Modifier = AsIs()
+    modifier: Modifier = AS_IS
 
     def __call__(self, molecule: Molecule) -> float:
         """What the molecule's value counts."""
@@ -97,7 +99,7 @@ DECORATION = "[#6]-[#6]-[#6]-[#8]-[#6]~[#6]~[#6]~[#6]~[#6]-[#7]-c1ccc2ncsc2c1"
 LOGP, TPSA = Descriptor("logP"), Descriptor("TPSA")
 
 
-def _alone(description: str, feature: Feature, modifier: Modifier = AsIs()) -> Task:
+def _alone(description: str, feature: Feature, modifier: Modifier = AS_IS) -> Task:
     return Task(description, (Term(feature, modifier),))
 
 
