@@ -17,7 +17,8 @@ def score(
     oracle: Annotated[
         str,
         typer.Argument(
-            metavar="ORACLE", show_default=False,
+            metavar="ORACLE",
+            show_default=False,
             help="A name of `molvae oracles`, similarity:SMILES, or module:function; several with commas between. "
             "Left out with --command.",
         ),
@@ -25,7 +26,8 @@ def score(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATA", show_default=False,
+            metavar="DATA",
+            show_default=False,
             help="A file of molecules (.smi, .csv, .parquet, each also .gz) or the name of a known data set.",
         ),
     ] = None,
@@ -35,29 +37,45 @@ def score(
     command: Annotated[
         str | None,
         typer.Option(
-            "--command", "--oracle-command", metavar="CMD", show_default=False,
+            "--command",
+            "--oracle-command",
+            metavar="CMD",
+            show_default=False,
             help="Your own program instead of ORACLE: SMILES on standard input, one per line; one JSON object or CSV "
             "line per molecule on standard output.",
         ),
     ] = None,
     output_name: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", show_default=False,
-                     help="A value of your program or function; once for each.  [default: score]"),
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help="A value of your program or function; once for each.  [default: score]",
+        ),
     ] = None,
     smiles_column: SmilesColumn = None,
-    num_jobs: Annotated[int, typer.Option("--n-jobs", help="Processes; 0 works in this one, without limits.", min=0)] = 2,
+    num_jobs: Annotated[
+        int, typer.Option("--n-jobs", help="Processes; 0 works in this one, without limits.", min=0)
+    ] = 2,
     time_limit: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0.001, show_default=False,
-                     help="For one molecule.  [default: 60; 600 for your own function or program]"),
+        typer.Option(
+            metavar="SECONDS",
+            min=0.001,
+            show_default=False,
+            help="For one molecule.  [default: 60; 600 for your own function or program]",
+        ),
     ] = None,
     memory_limit: Annotated[
         float | None, typer.Option(metavar="GB", help="Address space of one process.", min=0.1, show_default=False)
     ] = None,
     retries: Annotated[int, typer.Option(help="How often a call that failed is repeated.", min=0)] = 0,
     batch_size: Annotated[
-        int, typer.Option(help="Molecules that one start of your program is given; a batch that fails is asked again one by one.", min=1)
+        int,
+        typer.Option(
+            help="Molecules that one start of your program is given; a batch that fails is asked again one by one.",
+            min=1,
+        ),
     ] = 1,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -71,8 +89,10 @@ def score(
     if command is not None and data is None:
         oracle, data = "", oracle
     if data is None or (command is None) == (not oracle):
-        raise InputError("ORACLE and DATA, or --command and DATA, are needed",
-                         hint="`molvae score qed mine.smi`, or `molvae score --command ./mine.py mine.smi`.")
+        raise InputError(
+            "ORACLE and DATA, or --command and DATA, are needed",
+            hint="`molvae score qed mine.smi`, or `molvae score --command ./mine.py mine.smi`.",
+        )
     table = workflows.score(
         oracle.split(",") if oracle else None,
         data,

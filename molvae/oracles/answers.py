@@ -35,8 +35,12 @@ def read_answer(answer: object, outputs: Sequence[str], *, named: bool = True) -
     values = {str(name): value for name, value in answer.items() if str(name).casefold() != _MOLECULE}
     if not named and len(outputs) == 1 and outputs[0] not in values:
         if len(values) != 1:
-            raise Nonsense("several values without being asked for by name", got=", ".join(values) or "none",
-                           expected="one value", hint="Name those that count with `outputs` (--output-name).")
+            raise Nonsense(
+                "several values without being asked for by name",
+                got=", ".join(values) or "none",
+                expected="one value",
+                hint="Name those that count with `outputs` (--output-name).",
+            )
         values = {outputs[0]: next(iter(values.values()))}
     for name in outputs:
         if name not in values:

@@ -95,7 +95,8 @@ def find_command(command: str, outputs: Sequence[str] | None = None, batch_size:
     if shutil.which(words[0]) is None:
         there = Path(words[0]).is_file()
         raise InputError(
-            "a file that cannot be run" if there else "no such program", got=f"'{words[0]}'",
+            "a file that cannot be run" if there else "no such program",
+            got=f"'{words[0]}'",
             hint=f"`chmod +x {words[0]}`, or name its interpreter: 'python {words[0]}'." if there else None,
         )
     if batch_size < 1:
@@ -112,8 +113,12 @@ def require_names(outputs: Sequence[str]) -> tuple[str, ...]:
     """
     for place, name in enumerate(outputs):
         if not name.strip() or name.casefold() in RESERVED or name in outputs[:place]:
-            raise InputError("a name that a value cannot have", got=f"'{name}'", where="outputs",
-                             expected=f"names that differ from each other and from {', '.join(RESERVED)}")
+            raise InputError(
+                "a name that a value cannot have",
+                got=f"'{name}'",
+                where="outputs",
+                expected=f"names that differ from each other and from {', '.join(RESERVED)}",
+            )
     if not outputs:
         raise InputError("an oracle without a value", where="outputs", expected="one name at least")
     return tuple(outputs)
@@ -128,8 +133,12 @@ def _rename(oracle: Oracle, name: str) -> Oracle:
 def _unknown(text: str, folded: str) -> InputError:
     known = [*PROPERTIES, *_ALIASES, "similarity"]
     near = difflib.get_close_matches(folded.partition(":")[0], known, n=1, cutoff=0.5)
-    names = ", ".join([*PROPERTIES, *list(_OTHERS)[:2]])
     hint = f"Did you mean '{near[0]}'?" if near else "`molvae oracles` lists them."
     if ":" in text and not near:
         hint = "A function is written package.module:function, without slashes and without .py."
-    return InputError("no such oracle", got=f"'{text}'", expected=f"one of {names}", hint=hint)
+    return InputError(
+        "no such oracle",
+        got=f"'{text}'",
+        hint=hint,
+        expected="a name of `molvae oracles`, similarity:SMILES or module:function",
+    )

@@ -48,8 +48,12 @@ class CommandOracle(Oracle):
         Raises:
             OracleError: it ended with another status than 0; `Crashed`, `OutOfMemory`, `Nonsense`.
         """
-        text = run_program(self.words, self.folder, "".join(f"{smiles}\n" for smiles in smiles_list),
-                           MAX_OUTPUT_BYTES * len(smiles_list))
+        text = run_program(
+            self.words,
+            self.folder,
+            "".join(f"{smiles}\n" for smiles in smiles_list),
+            MAX_OUTPUT_BYTES * len(smiles_list),
+        )
         return [*read_lines(text, smiles_list, self.outputs, named=self.named)]
 
 
@@ -73,8 +77,11 @@ def run_program(words: Sequence[str], folder: str, text: str, max_bytes: int) ->
                 words, cwd=folder, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
         except OSError as error:
-            raise OracleError("the command does not start", got=error.strerror or str(error), hint=(
-                "A script needs a first line such as #!/usr/bin/env python3.")) from error
+            raise OracleError(
+                "the command does not start",
+                got=error.strerror or str(error),
+                hint=("A script needs a first line such as #!/usr/bin/env python3."),
+            ) from error
     with process:
         try:
             out, said = _listen(process, max_bytes)

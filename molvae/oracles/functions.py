@@ -84,13 +84,17 @@ def _import_module(name: str, folder: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise InputError("a module that cannot be imported", got=f"'{name}' ({error})",
-                             hint=f"Install '{error.name}' here.") from error
+            raise InputError(
+                "a module that cannot be imported", got=f"'{name}' ({error})", hint=f"Install '{error.name}' here."
+            ) from error
         hint = f"Write {name.removesuffix('.py')}:FUNCTION." if name.endswith(".py") else None
-        raise InputError("no such module", got=f"'{name}'", hint=hint or f"It is looked for in {folder} too.") from error
+        raise InputError(
+            "no such module", got=f"'{name}'", hint=hint or f"It is looked for in {folder} too."
+        ) from error
     except Exception as error:
-        raise InputError("a module that cannot be imported",
-                         got=f"'{name}' ({type(error).__name__}: {error})") from error
+        raise InputError(
+            "a module that cannot be imported", got=f"'{name}' ({type(error).__name__}: {error})"
+        ) from error
 
 
 def outputs_of(function: object, asked: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
@@ -99,5 +103,3 @@ def outputs_of(function: object, asked: Sequence[str] | None) -> tuple[tuple[str
     if declared is not None:
         return tuple(str(name) for name in declared), True
     return (str(getattr(function, "__name__", type(function).__name__)),), False
-
-

@@ -173,9 +173,7 @@ def _ask(oracle: Oracle, smiles_list: list[str], molecules: list[Molecule]) -> S
     return found
 
 
-def _measurements(
-    batch: Sequence[str], outcome: Outcome[list[Answer]], limit: float | None
-) -> Iterator[Measurement]:
+def _measurements(batch: Sequence[str], outcome: Outcome[list[Answer]], limit: float | None) -> Iterator[Measurement]:
     """What became of a batch: of each molecule, or of all of them alike."""
     seconds = (limit or 0.0) if outcome.status == "timeout" else outcome.seconds
     failure: Answer = (outcome.status, outcome.reason)
@@ -205,6 +203,10 @@ def _all_outputs(oracles: Sequence[Oracle]) -> tuple[str, ...]:
     outputs = [name for oracle in oracles for name in oracle.outputs]
     for place, name in enumerate(outputs):
         if name in outputs[:place]:
-            raise InputError("two values of one name", where="oracles", got=f"'{name}'",
-                             hint="Give one another name, as in lead=similarity:CCO.")
+            raise InputError(
+                "two values of one name",
+                where="oracles",
+                got=f"'{name}'",
+                hint="Give one another name, as in lead=similarity:CCO.",
+            )
     return tuple(outputs)

@@ -18,7 +18,7 @@ from molvae.execution import Limits
 from molvae.oracles import Measurement, Oracle, Scoring, find_command, find_oracle
 from molvae.oracles.scoring import default_limits
 from molvae.workflows.reading import reading
-from molvae.workflows.records import write_table
+from molvae.workflows.records import require_table_name, write_table
 
 Spec = str | Callable[[str], Any] | Oracle
 """An oracle as `molvae.oracles.find_oracle` takes it, or one that has been made already."""
@@ -61,6 +61,8 @@ def score(
     Raises:
         InputError: no such oracle, program or file.
     """
+    if output is not None:
+        require_table_name(output)
     oracles = _find(oracle, command, outputs, batch_size)
     limits = default_limits(oracles) if seconds is None else Limits(seconds)
     scoring = Scoring(oracles, num_workers, Limits(limits.seconds, memory_bytes), retries)
