@@ -51,7 +51,7 @@ class Workers:
     def __init__(self, num_workers: int, limits: Limits | None = None, initializer: Callable[[], None] | None = None):
         self.num_workers, self.limits, self.initializer = num_workers, limits or Limits(), initializer
         self._pool: list[_Worker] = []
-        self._failed_starts = 0
+        self._failed_starts = self._spare = 0
         self._entered = self._running = self._imports_main = False
 
     def __enter__(self) -> Self:
@@ -101,10 +101,10 @@ class Workers:
         window = Window(chunks, self.num_workers)
         self._running = True
         try:
-            while window.fill(self.num_workers - sum(worker.task is not None for worker in self._pool)):
+            while window.fill(self._num_idle):
                 self._staff(len(window.waiting))
                 for worker in self._pool:
-                    if window.waiting and worker.ready and worker.task is None:
+                    if window.waiting and worker.ready and worker.task is None and self._num_idle > 0:
                         window.settle(worker.give(window.waiting.popleft(), function, seconds))
                 if not window.has_next:
                     for task in self._collect():
@@ -114,10 +114,15 @@ class Workers:
             self._running = False
             self._drop([worker for worker in self._pool if worker.task])
 
+    @property
+    def _num_idle(self) -> int:
+        """Tasks that may be given out."""
+        return self.num_workers - sum(worker.task is not None for worker in self._pool)
+
     def _staff(self, num_tasks: int) -> None:
-        """Start the workers that are missing for so many tasks."""
-        missing = min(self.num_workers, num_tasks) - sum(worker.task is None for worker in self._pool)
-        for _ in range(min(missing, self.num_workers - len(self._pool))):
+        """Start the workers that are missing for so many tasks, and a spare one where workers die: starting takes a while."""
+        missing = min(self.num_workers, num_tasks) + self._spare - sum(worker.task is None for worker in self._pool)
+        for _ in range(min(missing, self.num_workers + self._spare - len(self._pool))):
             self._pool.append(_Worker(self.limits, self.initializer, self._imports_main))
 
     def _collect(self) -> list[Task]:
@@ -155,6 +160,7 @@ class Workers:
 
     def _bury(self, worker: _Worker, outcome: Outcome[Any]) -> Task | None:
         task = worker.finish(outcome)
+        self._spare = 1
         self._drop([worker])
         if not worker.ready:
             self._failed_starts += 1
