@@ -9,26 +9,23 @@ storm in which every third of 300 items kills its worker ended in ``BrokenProces
 from __future__ import annotations
 
 import contextlib
-import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
+from molvae.chunks import Task, Window, cut
 from molvae.errors import MolvaeError
 from molvae.isolation import Limits, Outcome, Status, attempt, main_hidden, needs_main, one_line, serve
 
 __all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores"]
 
 _UNGUARDED = 78  # exit status of a worker that was asked to run the script that started it
-_READ_AHEAD = 4  # chunks per worker that may be read, running or waiting for their turn
 _GRACE_SECONDS = 5.0  # a worker's own alarm ends an item in time; this is for a function that takes the alarm away
 _START_ATTEMPTS = 3
 _LATE: Outcome[Any] = Outcome("timeout", reason="time limit passed")
@@ -54,7 +51,7 @@ class Workers:
     def __init__(self, num_workers: int, limits: Limits | None = None, initializer: Callable[[], None] | None = None):
         self.num_workers, self.limits, self.initializer = num_workers, limits or Limits(), initializer
         self._pool: list[_Worker] = []
-        self._failed_starts = 0
+        self._failed_starts = self._spare = 0
         self._entered = self._running = self._imports_main = False
 
     def __enter__(self) -> Self:
@@ -92,7 +89,7 @@ class Workers:
             return (attempt(function, item, None) for item in items)
         if not self._entered or self._running:
             raise RuntimeError("Workers.run needs `with Workers(...) as workers`, and one run at a time")
-        return self._run(function, _cut(items, chunk_size), self.limits.seconds if seconds is None else seconds)
+        return self._run(function, cut(items, chunk_size), self.limits.seconds if seconds is None else seconds)
 
     def _run(
         self, function: Callable[[Any], Any], chunks: Iterator[list[Any]], seconds: float | None
@@ -101,13 +98,13 @@ class Workers:
         if import_main and not self._imports_main:
             self._drop(self._pool)
         self._imports_main = self._imports_main or import_main
-        window = _Window(chunks, _READ_AHEAD * self.num_workers)
+        window = Window(chunks, self.num_workers)
         self._running = True
         try:
-            while window.fill():
+            while window.fill(self._num_idle):
                 self._staff(len(window.waiting))
                 for worker in self._pool:
-                    if window.waiting and worker.ready and worker.task is None:
+                    if window.waiting and worker.ready and worker.task is None and self._num_idle > 0:
                         window.settle(worker.give(window.waiting.popleft(), function, seconds))
                 if not window.has_next:
                     for task in self._collect():
@@ -117,13 +114,18 @@ class Workers:
             self._running = False
             self._drop([worker for worker in self._pool if worker.task])
 
+    @property
+    def _num_idle(self) -> int:
+        """Tasks that may be given out."""
+        return self.num_workers - sum(worker.task is not None for worker in self._pool)
+
     def _staff(self, num_tasks: int) -> None:
-        """Start the workers that are missing for so many tasks."""
-        missing = min(self.num_workers, num_tasks) - sum(worker.task is None for worker in self._pool)
-        for _ in range(min(missing, self.num_workers - len(self._pool))):
+        """Start the workers that are missing for so many tasks, and a spare one where workers die: starting takes a while."""
+        missing = min(self.num_workers, num_tasks) + self._spare - sum(worker.task is None for worker in self._pool)
+        for _ in range(min(missing, self.num_workers + self._spare - len(self._pool))):
             self._pool.append(_Worker(self.limits, self.initializer, self._imports_main))
 
-    def _collect(self) -> list[_Task]:
+    def _collect(self) -> list[Task]:
         """Wait until a worker has something to say; the tasks that ended, those to be cut up without outcomes."""
         handles: dict[Any, _Worker] = {}
         for worker in self._pool:
@@ -140,7 +142,7 @@ class Workers:
                 ended.append(self._bury(worker, _LATE))
         return [task for task in ended if task is not None]
 
-    def _listen(self, worker: _Worker) -> _Task | None:
+    def _listen(self, worker: _Worker) -> Task | None:
         try:
             if not worker.connection.poll():
                 raise EOFError
@@ -156,8 +158,9 @@ class Workers:
         worker.ready, self._failed_starts = True, 0
         return None
 
-    def _bury(self, worker: _Worker, outcome: Outcome[Any]) -> _Task | None:
+    def _bury(self, worker: _Worker, outcome: Outcome[Any]) -> Task | None:
         task = worker.finish(outcome)
+        self._spare = 1
         self._drop([worker])
         if not worker.ready:
             self._failed_starts += 1
@@ -176,58 +179,13 @@ class Workers:
             worker.kill()
 
 
-@dataclass(eq=False)
-class _Task:
-    """A chunk on its way: its items, and in the end an outcome for each."""
-
-    items: list[Any]
-    outcomes: list[Outcome[Any]] | None = None
-
-
-class _Window:
-    """The tasks that have been read and not handed out, in order, and which of them wait for a worker."""
-
-    def __init__(self, chunks: Iterator[list[Any]], size: int):
-        self.chunks, self.size = chunks, size
-        self.order: deque[_Task] = deque()
-        self.waiting: deque[_Task] = deque()
-
-    def fill(self) -> bool:
-        """Read ahead up to the window's size; False when there is nothing left."""
-        for chunk in itertools.islice(self.chunks, max(0, self.size - len(self.order))):
-            self.order.append(_Task(chunk))
-            self.waiting.append(self.order[-1])
-        return bool(self.order)
-
-    def settle(self, task: _Task | None) -> None:
-        """Cut a task that failed as a whole into its items, in its place in the order."""
-        if task is None or task.outcomes is not None:
-            return
-        singles = [_Task([item]) for item in task.items]
-        place = self.order.index(task)
-        self.order.remove(task)
-        for offset, single in enumerate(singles):
-            self.order.insert(place + offset, single)
-        self.waiting.extendleft(reversed(singles))
-
-    @property
-    def has_next(self) -> bool:
-        """Whether the next outcomes are known."""
-        return self.order[0].outcomes is not None
-
-    def take(self) -> Iterator[Outcome[Any]]:
-        """The outcomes that are next in the order and known."""
-        while self.order and self.order[0].outcomes is not None:
-            yield from self.order.popleft().outcomes or ()
-
-
 class _Worker:
     """A process, the parent's end of its pipe and what it is doing."""
 
     connection: Connection
     process: BaseProcess
     ready: bool = False
-    task: _Task | None = None
+    task: Task | None = None
     deadline: float | None = None
 
     def __init__(self, limits: Limits, initializer: Callable[[], None] | None, import_main: bool):
@@ -241,7 +199,7 @@ class _Worker:
         with contextlib.suppress(OSError):  # a worker that died at once will be found so
             self.connection.send(initializer)
 
-    def give(self, task: _Task, function: Callable[[Any], Any], seconds: float | None) -> _Task | None:
+    def give(self, task: Task, function: Callable[[Any], Any], seconds: float | None) -> Task | None:
         """Send a task. Comes back with it if it cannot be sent."""
         self.task = task
         try:
@@ -254,12 +212,10 @@ class _Worker:
         self.deadline = None if seconds is None else time.monotonic() + seconds * len(task.items) + _GRACE_SECONDS
         return None
 
-    def finish(self, result: list[Outcome[Any]] | Outcome[Any]) -> _Task | None:
-        """Take a task's result; a failure of the whole falls on its item if there is one, else on nobody yet."""
+    def finish(self, result: list[Outcome[Any]] | Outcome[Any]) -> Task | None:
+        """Take the result of the task that it has, if it has one."""
         task, self.task, self.deadline = self.task, None, None
-        if task is not None:
-            task.outcomes = result if isinstance(result, list) else [result] if len(task.items) == 1 else None
-        return task
+        return None if task is None else task.finish(result)
 
     def cause_of_death(self) -> Outcome[Any]:
         """What the exit status says."""
@@ -279,9 +235,3 @@ class _Worker:
         self.process.kill()
         self.process.join()
         self.connection.close()
-
-
-def _cut(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk

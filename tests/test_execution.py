@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from molvae.chunks import MOST_READ_AHEAD
 from molvae.errors import InputError, MolvaeError
 from molvae.execution import Limits, Outcome, Workers
 from tests import misbehaviour
@@ -96,7 +97,7 @@ def test_items_are_read_lazily_and_outcomes_keep_their_order() -> None:
         outcomes = workers.run(misbehaviour.double, numbers(), chunk_size=3)
         values = [next(outcomes).value for _ in range(50)]
     assert values == [2 * number for number in range(50)]
-    assert read <= 50 + 3 * 8 + 3
+    assert read <= 50 + 3 * 2 * MOST_READ_AHEAD + 3
 
 
 def test_a_pool_serves_one_run_after_another_even_when_one_was_left_half_way() -> None:

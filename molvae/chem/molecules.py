@@ -18,6 +18,9 @@ from molvae.errors import InputError
 
 RDKIT_VERSION: str = rdBase.rdkitVersion
 
+Molecule = Chem.Mol
+"""A molecule as RDKit has it, for those above who only hand it on."""
+
 MAX_CHARACTERS = 1000
 """Longer strings are refused before RDKit sees them: some of its algorithms are not linear in the length."""
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from molvae.cli import data, describe, evaluate, generate, training
+from molvae.cli import data, describe, evaluate, generate, score, training
 from molvae.errors import JobError, MolvaeError
 
 app = typer.Typer(
@@ -23,13 +23,17 @@ training.register(app)
 generate.register(app)
 describe.register(app)
 evaluate.register(app)
+score.register(app)
 app.add_typer(data.app, name="data")
 
 USER_ERROR, DEFECT, INTERRUPTED = 2, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its status: 0, 2 for a user's error, 1 for a defect, 130 for interrupted."""
+    """Run the command line and exit with its status.
+
+    0; 2 for a user's error, 1 for a defect, 3 for finished with failures, 130 for interrupted.
+    """
     sys.exit(run(arguments))
 
 

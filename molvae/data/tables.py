@@ -205,11 +205,12 @@ class RejectsWriter:
 
     def add(self, reject: Reject) -> None:
         """Write one."""
-        self._csv.writerow([reject.line, _shown(reject.text), reject.reason])
+        self._csv.writerow([reject.line, shown(reject.text), reject.reason])
         self.reasons[reject.reason.partition(":")[0]] += 1
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """A text as a table of rejects has it: long ones are cut, what does not print is spelled out."""
     start = text[:_SHOWN_CHARACTERS]
     if not start.isprintable():
         start = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in start)

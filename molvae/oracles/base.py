@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from molvae.errors import OracleError
+
 CallStatus = Literal["ok", "invalid", "nonsense", "raised", "timeout", "crashed", "memory", "interrupted"]
 """``invalid``: not a molecule, never sent; ``nonsense``: an answer that is no finite number; the rest as `execution.Status`."""
 
@@ -40,9 +42,15 @@ class Oracle(ABC):
 
     Attributes:
         outputs: names of the values that each answer has.
+        batch_size: molecules that ``answer`` is given at most at a time; a batch that fails is asked again one by one.
     """
 
     outputs: tuple[str, ...]
+    batch_size: int = 1
+
+    def prepare(self) -> None:
+        """Load what is slow to load: called once in each worker process, outside the time limits."""
+        return
 
     @abstractmethod
     def answer(self, smiles_list: Sequence[str]) -> list[Mapping[str, float]]:
@@ -51,3 +59,21 @@ class Oracle(ABC):
         Raises:
             Exception: of any kind; it becomes the reason of a failed call.
         """
+
+
+class Nonsense(OracleError):
+    """An answer that is not one finite number for each output."""
+
+    status: CallStatus = "nonsense"
+
+
+class Crashed(OracleError):
+    """A program that was killed by a signal."""
+
+    status: CallStatus = "crashed"
+
+
+class OutOfMemory(OracleError):
+    """A program that ran out of memory and said so."""
+
+    status: CallStatus = "memory"

@@ -5,6 +5,7 @@ from molvae.workflows.evaluation import LatentOptions, evaluate
 from molvae.workflows.generation import decode, encode, interpolate, sample
 from molvae.workflows.inventory import doctor, fetch_data, list_data
 from molvae.workflows.reconstruction import reconstruct
+from molvae.workflows.scoring import score
 from molvae.workflows.training import train
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "list_data",
     "reconstruct",
     "sample",
+    "score",
     "train",
 ]

@@ -17,18 +17,21 @@ EVERY_SECONDS = 15.0
 
 
 @contextmanager
-def reading(name: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int | None], None]]:
+def reading(
+    name: str, stream: TextIO | None = None, verb: str = "reading"
+) -> Iterator[Callable[[int, int | None], None]]:
     """What to call with the records done and their number while a file is read.
 
     Args:
         name: of what is read.
         stream: where to; standard error if None.
+        verb: what is done with it.
     """
     stream = sys.stderr if stream is None else stream
     if not stream.isatty():
-        yield _Lines(name, stream)
+        yield _Lines(f"{verb} {name}", stream)
         return
-    with tqdm(desc=f"reading {name}", unit=" lines", file=stream, delay=PATIENCE_SECONDS, leave=False) as bar:
+    with tqdm(desc=f"{verb} {name}", unit=" lines", file=stream, delay=PATIENCE_SECONDS, leave=False) as bar:
 
         def show(done: int, total: int | None) -> None:
             bar.total = total
@@ -47,4 +50,4 @@ class _Lines:
         if time.monotonic() - self._last >= EVERY_SECONDS:
             self._last = time.monotonic()
             of = "" if total is None else f" of {total:,}"
-            print(f"reading {self._name}: {done:,}{of} lines", file=self._stream, flush=True)
+            print(f"{self._name}: {done:,}{of} lines", file=self._stream, flush=True)

@@ -95,10 +95,19 @@ def choose(records: Records, limit: int | None, seed: int) -> Records:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as the file's ending says: .parquet or .csv, whole or not at all."""
-    if path.suffix not in (".parquet", ".csv"):
-        raise InputError("a table of an unknown kind", where=path, got=f"'{path.suffix}'", expected=".parquet or .csv")
+    require_table_name(path)
     with atomic_write(path, binary=True) as file:
         if path.suffix == ".parquet":
             table.to_parquet(file, index=False)
         else:
             file.write(table.to_csv(index=False).encode())
+
+
+def require_table_name(path: Path) -> None:
+    """Refuse a name that `write_table` cannot write to, before the work is done.
+
+    Raises:
+        InputError: an ending that is no table's.
+    """
+    if path.suffix not in (".parquet", ".csv"):
+        raise InputError("a table of an unknown kind", where=path, got=f"'{path.suffix}'", expected=".parquet or .csv")

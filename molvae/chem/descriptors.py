@@ -1,0 +1,46 @@
+"""Counts and surface areas that benchmark tasks ask of a molecule, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rdkit import Chem
+from rdkit.Chem import GraphDescriptors, rdMolDescriptors
+
+from molvae.chem.formulas import count_atoms
+from molvae.chem.properties import logp
+
+
+def tpsa(mol: Chem.Mol) -> float:
+    """Topological polar surface area of N and O, Å² (Ertl et al. 2000)."""
+    return float(rdMolDescriptors.CalcTPSA(mol))
+
+
+def bertz_complexity(mol: Chem.Mol) -> float:
+    """Complexity of the graph (Bertz 1981)."""
+    return float(GraphDescriptors.BertzCT(mol))  # type: ignore[no-untyped-call]
+
+
+def num_rings(mol: Chem.Mol) -> float:
+    """Rings, by the smallest set of them."""
+    return float(rdMolDescriptors.CalcNumRings(mol))
+
+
+def num_aromatic_rings(mol: Chem.Mol) -> float:
+    """Aromatic rings."""
+    return float(rdMolDescriptors.CalcNumAromaticRings(mol))
+
+
+def num_fluorine(mol: Chem.Mol) -> float:
+    """Fluorine atoms."""
+    return float(count_atoms(mol)["F"])
+
+
+DESCRIPTORS: dict[str, Callable[[Chem.Mol], float]] = {
+    "logP": logp,
+    "TPSA": tpsa,
+    "Bertz": bertz_complexity,
+    "rings": num_rings,
+    "aromatic rings": num_aromatic_rings,
+    "fluorine": num_fluorine,
+}

@@ -1,0 +1,70 @@
+"""Molecules that no result has had a say in: from a library, from a model's prior, or from the sample that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from itertools import islice
+
+import numpy as np
+
+from molvae.chem.molecules import canonical_or_none
+from molvae.data.sources import resolve
+from molvae.data.tables import Table
+from molvae.optimization.space import LatentSpace
+from molvae.optimization.strategies.base import Proposal, Tools
+
+_POINTS = 128  # decoded at once: the decoder works in blocks of this
+_MAX_DRAWS = 40  # points of the prior for one molecule, on the average, before it has nothing new to say
+
+
+def starting_molecules(tools: Tools, num: int, taken: Collection[str]) -> list[Proposal]:
+    """New molecules to begin with, as many as asked for if there are so many.
+
+    They come from the library; without one from the model's prior; with neither from the 50,000 molecules of MOSES that
+    ship with molvae. A campaign that is given a library therefore says where it starts, and one that is not still can.
+
+    Args:
+        tools: of the round.
+        num: how many.
+        taken: canonical SMILES that must not be among them.
+    """
+    if num == 0:
+        return []
+    if tools.library or tools.space is None:
+        found = from_library(tools.library or bundled_sample(), tools.rng, taken)
+    else:
+        found = from_prior(tools.space, num, tools.rng, taken)
+    return list(islice(found, num))
+
+
+def from_library(
+    library: Sequence[str], rng: np.random.Generator, taken: Collection[str], source: str = "library"
+) -> Iterator[Proposal]:
+    """The molecules of a library that are valid and new, each once, in random order."""
+    seen: set[str] = set()
+    for place in rng.permutation(len(library)):
+        if library[place] in taken:
+            continue
+        smiles = canonical_or_none(library[place])
+        if smiles is not None and smiles not in taken and smiles not in seen:
+            seen.add(smiles)
+            yield Proposal(smiles, source=source)
+
+
+def from_prior(space: LatentSpace, num: int, rng: np.random.Generator, taken: Collection[str]) -> Iterator[Proposal]:
+    """What points of the prior mean, if it is a molecule and new, each once."""
+    seen: set[str] = set()
+    for _ in range(1 + _MAX_DRAWS * num // _POINTS):
+        z = space.sample(_POINTS, rng)
+        for point, smiles in zip(z, space.decode(z), strict=True):
+            if smiles is not None and smiles not in taken and smiles not in seen:
+                seen.add(smiles)
+                yield Proposal(smiles, point.astype(np.float64), "prior")
+
+
+@cache
+def bundled_sample() -> tuple[str, ...]:
+    """The training molecules of the sample of MOSES that ships."""
+    blocks = Table(resolve("sample").splits["train"]).records()
+    return tuple(smiles for block in blocks for smiles in block.smiles)
