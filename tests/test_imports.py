@@ -89,7 +89,7 @@ def test_rdkit_is_imported_in_chem_alone() -> None:
     assert {path.relative_to(PACKAGE).parts[0] for path in users} <= {"chem"}
 
 
-@pytest.mark.parametrize("module", ["molvae", "molvae.chem", "molvae.execution", "molvae.cli.app"])
+@pytest.mark.parametrize("module", ["molvae", "molvae.chem", "molvae.oracles", "molvae.execution", "molvae.cli.app"])
 def test_what_must_start_fast_loads_no_torch(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
