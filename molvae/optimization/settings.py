@@ -57,7 +57,7 @@ class FileSettings(Section):
 class OracleSettings(Section):
     """Who says what molecules are worth: oracles by name, one's own command, or people (neither)."""
 
-    names: list[str] = []
+    names: list[str] = Field(default_factory=list)
     command: str | None = None
     seconds: float | None = Field(default=None, gt=0)
     memory_bytes: int | None = Field(default=None, ge=1)
