@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+FINISHED_WITH_FAILURES = 3
+"""Exit status of a command that did what it could, when part of it failed; a command returns it."""
+
 MAX_SEED = 2**32 - 1
 Seed = Annotated[int, typer.Option(help="Seed of everything random in this command.", min=0, max=MAX_SEED)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]

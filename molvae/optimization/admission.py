@@ -9,9 +9,7 @@ from molvae.chem.molecules import canonical_or_none
 from molvae.optimization.strategies import Proposal
 
 
-def admit(
-    proposals: Sequence[Proposal], known: Container[str], num: int, log: Callable[[str], None]
-) -> list[Proposal]:
+def admit(proposals: Sequence[Proposal], known: Container[str], num: int, log: Callable[[str], None]) -> list[Proposal]:
     """The proposals that are valid, canonical, distinct and not known, at most ``num``; the log says what was dropped.
 
     Nothing takes the place of what is dropped: a strategy that proposes badly proposes less.

@@ -89,7 +89,7 @@ def prepare(
     """Read and check what a new campaign is to begin with; see `molvae.optimization.campaign.Campaign.create`."""
     objectives = choose_objectives(list(outputs), list(maximize), list(minimize))
     spec = choose_strategy(strategy, has_model=model is not None, arguments=arguments)
-    if library is None and (model is None or STRATEGIES[spec["kind"]].needs_library):
+    if library is None and STRATEGIES[spec["kind"]].needs_library:
         library = DEFAULT_LIBRARY
     init_file, library_file = (None if data is None else data_file(data) for data in (init, library))
     settings = CampaignSettings(

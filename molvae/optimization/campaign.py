@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from molvae.artifacts import MANIFEST
-from molvae.chem.molecules import canonical_or_none
 from molvae.data.codecs import SmilesCodec
 from molvae.errors import InputError, OracleError
 from molvae.model import find, load
 from molvae.optimization.admission import admit
-from molvae.optimization.beginning import LIBRARY, TOLD, make_folder, prepare
+from molvae.optimization.beginning import LIBRARY, make_folder, prepare
+from molvae.optimization.calling import Group, Measuring, measure
 from molvae.optimization.driver_lock import DriverLock
 from molvae.optimization.history import History
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
@@ -28,43 +26,8 @@ from molvae.optimization.observations import Observations
 from molvae.optimization.settings import CONFIG, CampaignSettings
 from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
-from molvae.optimization.told import Told, read_results
-from molvae.oracles.base import Measurement
-
-GROUPED_SECONDS = 0.05
-"""Outcomes of calls that are faster than this, and arrive in quicker succession, share a transaction."""
-
-
-class Measuring(Protocol):
-    """What `Campaign.run` needs of an oracle; `molvae.oracles.scoring.Scoring` is one."""
-
-    @property
-    def outputs(self) -> Sequence[str]:
-        """Names of the values that each answer has."""
-        ...
-
-    def measure(self, smiles_list: Sequence[str]) -> Iterable[Measurement]:
-        """A measurement of each molecule, in order, as they come."""
-        ...
-
-
-@dataclass(frozen=True)
-class TellReport:
-    """What became of the rows of a table of results.
-
-    Attributes:
-        num_told: labels taken, failures included.
-        num_failed: those that gave no value.
-        num_new: those of molecules that nobody had asked about.
-        num_missing: rows without a result yet.
-        num_repeated: rows left out because they had been told before.
-    """
-
-    num_told: int
-    num_failed: int
-    num_new: int
-    num_missing: int
-    num_repeated: int
+from molvae.optimization.telling import TellReport, match
+from molvae.optimization.told import read_results
 
 
 class Campaign:
@@ -215,45 +178,14 @@ class Campaign:
             InputError: a line that cannot be understood, by its number.
         """
         found = read_results(results, [objective.name for objective in self.settings.objectives])
-        entries: dict[str, Entry] = {}
-        numbers = [self._identify(told, entries) for told in found.rows]
-        known: Counter[tuple[int, tuple[float, ...] | None]] = Counter()
-        if not again:
-            for number in set(numbers) - {entry.number for entry in entries.values()}:
-                known.update((number, values) for values in self._observations.answers_of(number))
-        calls = []
-        for number, told in zip(numbers, found.rows, strict=True):
-            key = (number, None if told.values is None else self._observations.turned(told.values))
-            if known[key] > 0:
-                known[key] -= 1
-            else:
-                calls.append(Call(number, _measurement(told)))
-        self._ledger.add_answers(entries.values(), calls)
-        for entry in entries.values():
+        entries, calls = match(found, self._observations, self._last_round.number, again=again)
+        self._ledger.add_answers(entries, calls)
+        for entry in entries:
             self._observations.add(entry)
         for call in calls:
             self._observations.answer(call)
         num_failed = sum(not call.measurement.ok for call in calls)
         return TellReport(len(calls), num_failed, len(entries), found.num_missing, len(found.rows) - len(calls))
-
-    def _identify(self, told: Told, new: dict[str, Entry]) -> int:
-        """The number of the molecule that a row is about; one that is new is noted."""
-        if told.number is not None and told.number not in self._observations:
-            raise InputError("an id that this campaign has not given", where=told.where, got=told.number)
-        canonical = None if told.smiles is None else canonical_or_none(told.smiles)
-        if told.smiles is not None and canonical is None:
-            raise InputError("not a molecule", where=told.where, got=f"'{told.smiles}'", expected="a SMILES string")
-        if told.number is not None:
-            asked = self._observations[told.number].smiles
-            if canonical not in (None, asked):
-                raise InputError("an id and a molecule that do not belong together", where=told.where,
-                                 got=f"{told.number}, {told.smiles}", expected=f"{told.number}, {asked}")  # fmt: skip
-            return told.number
-        assert canonical is not None
-        if canonical in self._observations.numbers:
-            return self._observations.numbers[canonical]
-        number = self._observations.next_number + len(new)
-        return new.setdefault(canonical, Entry(number, self._last_round.number, canonical, source=TOLD, asked=True)).number
 
     def run(self, oracle: Measuring, watch: Callable[[Campaign], object] | None = None) -> None:
         """Go on until the budget is spent or the strategy finds nothing more; what is pending comes first.
@@ -280,42 +212,25 @@ class Campaign:
 
     def _measure(self, oracle: Measuring, numbers: Sequence[int], watch: Callable[[Campaign], object]) -> None:
         """Send molecules to the oracle and keep what comes back, as it comes."""
-        calls = self._ledger.begin_calls(numbers)
-        ended: list[tuple[int, Call]] = []
-        last = -math.inf
+        smiles_list = [self._observations[number].smiles for number in numbers]
+        calls = dict(zip(self._ledger.begin_calls(numbers), numbers, strict=True))
+        group = Group()
         try:
-            for number, call, measurement in self._measurements(oracle, numbers, calls):
-                ended.append((call, Call(number, measurement)))
-                # A slow oracle's outcome is on the disk at once. Fast ones share a transaction: what a kill may cost is
-                # then cheap to measure again, and the campaign is not slower than the disk.
-                if measurement.seconds >= GROUPED_SECONDS or time.monotonic() - last >= GROUPED_SECONDS:
-                    self._keep(ended)
-                    last = time.monotonic()
+            for call, measurement in zip(calls, measure(oracle, smiles_list, self.settings.outputs), strict=True):
+                if group.add(call, measurement):
+                    self._keep(group, calls)
                     watch(self)
         finally:
-            self._keep(ended)
+            self._keep(group, calls)
             self._ledger.interrupt_running()
         watch(self)
 
-    def _measurements(
-        self, oracle: Measuring, numbers: Sequence[int], calls: Sequence[int]
-    ) -> Iterator[tuple[int, int, Measurement]]:
-        smiles_list = [self._observations[number].smiles for number in numbers]
-        found = iter(oracle.measure(smiles_list))
-        for number, call, smiles in zip(numbers, calls, smiles_list, strict=True):
-            measurement = next(found, None)
-            if measurement is None or measurement.smiles != smiles:
-                raise OracleError("an oracle that loses count of the molecules", got=measurement and measurement.smiles,
-                                  expected=smiles)  # fmt: skip
-            yield number, call, _checked(measurement, self.settings.outputs)
-
-    def _keep(self, ended: list[tuple[int, Call]]) -> None:
+    def _keep(self, group: Group, calls: Mapping[int, int]) -> None:
         """Write outcomes down, then take them into account."""
-        if ended:
-            self._ledger.end_calls([(number, call.measurement) for number, call in ended])
-            for _, call in ended:
-                self._observations.answer(call)
-            ended.clear()
+        if ended := group.take():
+            self._ledger.end_calls(ended)
+            for number, measurement in ended:
+                self._observations.answer(Call(calls[number], measurement))
 
     def _propose(self, num: int) -> list[int]:
         """One round of the strategy; the numbers of the molecules that it added."""
@@ -376,20 +291,3 @@ def recall(ledger: Ledger, settings: CampaignSettings) -> Observations:
 def _frame(entries: Iterable[Entry]) -> pd.DataFrame:
     rows = [(entry.number, entry.smiles, entry.source) for entry in entries]
     return pd.DataFrame(rows, columns=["id", "smiles", "source"])
-
-
-def _checked(measurement: Measurement, outputs: Sequence[str]) -> Measurement:
-    """The measurement, unless it says ok without a finite value of every output."""
-    if not measurement.ok:
-        return replace(measurement, values={})
-    bad = [name for name in outputs if not math.isfinite(measurement.values.get(name, math.nan))]
-    if not bad:
-        return measurement
-    return replace(measurement, status="nonsense", values={}, reason=f"no finite value of {', '.join(bad)}")
-
-
-def _measurement(told: Told) -> Measurement:
-    smiles = told.smiles or ""
-    if told.values is None:
-        return Measurement(smiles, "raised", reason=told.reason)
-    return Measurement(smiles, "ok", told.values)

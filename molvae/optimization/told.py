@@ -45,7 +45,9 @@ class Results:
     num_missing: int
 
 
-def read_results(results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> Results:
+def read_results(
+    results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], objectives: Sequence[str]
+) -> Results:
     """Results from a file (.csv, .tsv; commas, semicolons or tabs), a data frame or a list of mappings.
 
     Columns stand in any order and any case, others are left alone. A row with an empty cell among its objectives has no
@@ -101,7 +103,9 @@ def _places(header: Sequence[str], objectives: Sequence[str], where: str) -> dic
     for name in ("id", "smiles", *objectives):
         if folded.count(name.casefold()) > 1:
             raise InputError("a column that is there twice", where=where, got=f"'{name}'")
-    places = {name: folded.index(name.casefold()) for name in ("id", "smiles", *objectives) if name.casefold() in folded}
+    places = {
+        name: folded.index(name.casefold()) for name in ("id", "smiles", *objectives) if name.casefold() in folded
+    }
     missing = [name for name in objectives if name not in places]
     if missing or not places.keys() & {"id", "smiles"}:
         raise InputError("a column is missing", where=where, got=", ".join(header)[:200],

@@ -4,11 +4,13 @@ from molvae.workflows.demo import demo
 from molvae.workflows.evaluation import LatentOptions, evaluate
 from molvae.workflows.generation import decode, encode, interpolate, sample
 from molvae.workflows.inventory import doctor, fetch_data, list_data
+from molvae.workflows.optimization import ask, optimize, tell
 from molvae.workflows.reconstruction import reconstruct
 from molvae.workflows.training import train
 
 __all__ = [
     "LatentOptions",
+    "ask",
     "decode",
     "demo",
     "doctor",
@@ -17,7 +19,9 @@ __all__ = [
     "fetch_data",
     "interpolate",
     "list_data",
+    "optimize",
     "reconstruct",
     "sample",
+    "tell",
     "train",
 ]

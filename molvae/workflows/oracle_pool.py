@@ -1,0 +1,72 @@
+"""The oracles of a campaign at work: in processes of this machine, or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from molvae.errors import ConfigError
+from molvae.execution import Limits
+from molvae.optimization.settings import OracleSettings
+from molvae.oracles import Oracle, Scoring, find_command, find_oracle
+from molvae.oracles.scoring import default_limits
+
+OracleSpec = str | Callable[[str], Any] | Oracle
+_SCHEME = "dask://"
+
+
+def find_oracles(specs: Sequence[OracleSpec], command: str | None, objectives: Sequence[str]) -> list[Oracle]:
+    """The oracles of a campaign.
+
+    Args:
+        specs: as `molvae.oracles.find_oracle` takes them, or oracles that have been made already.
+        command: a program beside or instead of them.
+        objectives: as named by the user; they name the values of a single function or program.
+    """
+    alone = list(objectives) or None if len(specs) == 1 and command is None else None
+    found = [spec if isinstance(spec, Oracle) else find_oracle(spec, alone) for spec in specs]
+    if command is not None:
+        taken = {name for oracle in found for name in oracle.outputs}
+        found.append(find_command(command, [name for name in objectives if name not in taken] or None))
+    return found
+
+
+def name_of(spec: OracleSpec) -> str:
+    """What the record calls an oracle: the words it was asked for with, or the place of its code."""
+    if isinstance(spec, str):
+        return spec
+    return f"{getattr(spec, '__module__', '')}:{getattr(spec, '__qualname__', type(spec).__qualname__)}"
+
+
+def resolve_limits(settings: OracleSettings, oracles: Sequence[Oracle]) -> OracleSettings:
+    """The settings with the time limit filled in that these oracles have where none was given."""
+    seconds = settings.seconds or default_limits(oracles).seconds
+    return settings.model_copy(update={"seconds": seconds})
+
+
+@contextmanager
+def scoring(oracles: Sequence[Oracle], settings: OracleSettings) -> Iterator[Scoring]:
+    """The oracles, ready to measure.
+
+    Raises:
+        ConfigError: an executor that is not known, or needs an extra that is not installed.
+    """
+    limits = Limits(settings.seconds, settings.memory_bytes)
+    with ExitStack() as stack:
+        workers = None
+        if settings.executor is not None:
+            workers = stack.enter_context(open_executor(settings.executor, limits))
+        yield stack.enter_context(Scoring(oracles, settings.num_workers, limits, settings.retries, workers))
+
+
+def open_executor(address: str, limits: Limits) -> Any:
+    """The workers behind ``--executor``: a context manager with the ``run`` of `molvae.execution.Workers`."""
+    if not address.startswith(_SCHEME) or address == _SCHEME:
+        raise ConfigError("an executor that is not known", where="--executor", got=f"'{address}'",
+                          expected="dask://HOST:PORT")  # fmt: skip
+    if find_spec("distributed") is None or find_spec("molvae.dask_execution") is None:
+        raise ConfigError("Dask is not installed", where="--executor", hint="pip install 'molvae[dask]'")
+    return import_module("molvae.dask_execution").DaskWorkers(address.removeprefix(_SCHEME), limits)
