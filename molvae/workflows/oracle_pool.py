@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
+from molvae.chem.molecules import prepare_worker
+from molvae.dask_execution import DaskWorkers
 from molvae.errors import ConfigError
 from molvae.execution import Limits
 from molvae.optimization.settings import OracleSettings
@@ -56,17 +56,21 @@ def scoring(oracles: Sequence[Oracle], settings: OracleSettings) -> Iterator[Sco
     """
     limits = Limits(settings.seconds, settings.memory_bytes)
     with ExitStack() as stack:
-        workers = None
+        workers, num_workers = None, settings.num_workers
         if settings.executor is not None:
             workers = stack.enter_context(open_executor(settings.executor, limits))
-        yield stack.enter_context(Scoring(oracles, settings.num_workers, limits, settings.retries, workers))
+            num_workers = workers.num_workers
+        yield stack.enter_context(Scoring(oracles, num_workers, limits, settings.retries, workers))
 
 
-def open_executor(address: str, limits: Limits) -> Any:
-    """The workers behind ``--executor``: a context manager with the ``run`` of `molvae.execution.Workers`."""
+def open_executor(address: str, limits: Limits) -> DaskWorkers:
+    """The workers behind ``--executor``.
+
+    Raises:
+        ConfigError: an address of another kind.
+        InputError: Dask is not installed, or nobody answers.
+    """
     if not address.startswith(_SCHEME) or address == _SCHEME:
         raise ConfigError("an executor that is not known", where="--executor", got=f"'{address}'",
                           expected="dask://HOST:PORT")  # fmt: skip
-    if find_spec("distributed") is None or find_spec("molvae.dask_execution") is None:
-        raise ConfigError("Dask is not installed", where="--executor", hint="pip install 'molvae[dask]'")
-    return import_module("molvae.dask_execution").DaskWorkers(address.removeprefix(_SCHEME), limits)
+    return DaskWorkers(address, limits, prepare_worker)
