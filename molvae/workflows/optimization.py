@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -84,7 +84,7 @@ def optimize(
     """
     if constraints:
         raise ConfigError("constraints are not there yet", where="--constraint", got=constraints[0])
-    specs = list(oracle) if isinstance(oracle, list | tuple) else [oracle]
+    specs = cast("list[OracleSpec]", list(oracle) if isinstance(oracle, list | tuple) else [oracle])
     running = {"seconds": time_limit, "memory_bytes": memory_limit, "retries": retries, "num_workers": num_workers,
                "executor": executor}  # fmt: skip
     wishes = {
