@@ -13,19 +13,20 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, NumericalError, OracleError
     from molvae.model import Model, load
+    from molvae.optimization.campaign import Campaign
     from molvae.vae import VAE
-    from molvae.workflows import evaluate, reconstruct, score, train
+    from molvae.workflows import evaluate, optimize, reconstruct, score, train
 
 _HOMES = {
     "ArtifactError": "errors", "ConfigError": "errors", "InputError": "errors", "MolvaeError": "errors",
     "NumericalError": "errors", "OracleError": "errors",
-    "Model": "model", "VAE": "vae", "load": "model",
-    "evaluate": "workflows", "reconstruct": "workflows", "score": "workflows", "train": "workflows",
+    "Campaign": "optimization.campaign", "Model": "model", "VAE": "vae", "load": "model",
+    "evaluate": "workflows", "optimize": "workflows", "reconstruct": "workflows", "score": "workflows", "train": "workflows",
 }
 
 __all__ = [
-    "VAE", "ArtifactError", "ConfigError", "InputError", "Model", "MolvaeError", "NumericalError", "OracleError",
-    "evaluate", "load", "reconstruct", "score", "train",
+    "VAE", "ArtifactError", "Campaign", "ConfigError", "InputError", "Model", "MolvaeError", "NumericalError", "OracleError",
+    "evaluate", "load", "optimize", "reconstruct", "score", "train",
 ]
 
 

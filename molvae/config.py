@@ -11,24 +11,23 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from molvae import schedules
 from molvae.errors import ConfigError
 from molvae.files import atomic_write
+from molvae.sections import Section, Spec, read_toml, to_toml, validate
 
-Spec = dict[str, Any]
+__all__ = [
+    "PRESETS", "DataConfig", "ModelConfig", "PhaseConfig", "RunConfig", "ScheduleSpec", "Section", "Spec", "TrainingConfig",
+    "assign", "load", "merge", "parse_assignment", "read_preset", "read_toml", "resolve", "save", "to_toml", "validate",
+    "with_floor",
+]  # fmt: skip
+
 ScheduleSpec = float | Spec
 PRESETS = ("demo", "small", "moses", "zinc", "synthetic", "digits")
-
-
-class Section(BaseModel):
-    """A table of the configuration: typed, and closed to keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
 
 
 class DataConfig(Section):
@@ -161,18 +160,6 @@ def read_preset(name: str) -> Spec:
     return tomllib.loads(text)
 
 
-def read_toml(path: Path) -> Spec:
-    """A TOML file as a table."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError("no configuration file", where=path, hint="Check the path.") from error
-    except OSError as error:
-        raise ConfigError("a configuration that cannot be read", where=path, got=error.strerror) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError("a configuration that is not TOML", where=path, got=str(error)) from error
-
-
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Spec:
     """Two tables as one, key by key; a table of another ``kind`` replaces the whole table below it."""
     merged = dict(base)
@@ -229,45 +216,6 @@ def _position(name: str, place: list[Any], dotted: str) -> int:
     return int(name)
 
 
-SectionT = TypeVar("SectionT", bound=Section)
-
-
-def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
-    """A typed section from a table; pydantic's complaint as one line with the nearest key."""
-    try:
-        return section.model_validate(dict(table))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(first["loc"][-1]), sorted(_known_keys(section)), n=1)
-            raise ConfigError(
-                "unknown key in the configuration",
-                where=where,
-                got=f"'{first['loc'][-1]}'",
-                hint=f"Did you mean '{near[0]}'?" if near else None,
-            ) from error
-        raise ConfigError(
-            "a value that does not fit", where=where, got=repr(first.get("input")), expected=_expectation(first["msg"])
-        ) from error
-
-
-def _expectation(message: str) -> str:
-    """Pydantic's sentence ("Input should be a valid dictionary or instance of ...") as what was expected."""
-    wanted = message.removeprefix("Input should be ").partition(" or instance of ")[0]
-    return wanted.replace("a valid dictionary", "a table").partition(", unable to parse")[0]
-
-
-def _known_keys(section: type[Section]) -> set[str]:
-    keys: set[str] = set()
-    for name, field in section.model_fields.items():
-        keys.add(name)
-        for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, Section):
-                keys |= _known_keys(part)
-    return keys
-
-
 def resolve(config: RunConfig) -> RunConfig:
     """The same configuration with nothing left to infer: phase lengths, learning rates, ends of schedules."""
     training = config.training
@@ -298,20 +246,7 @@ def with_floor(config: RunConfig, floor: float) -> RunConfig:
     return config
 
 
-def to_toml(config: Section) -> str:
-    """The configuration as TOML, keys without a value left out."""
-    return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
-
-
 def save(config: RunConfig, path: Path) -> None:
     """Write the configuration, whole or not at all."""
     with atomic_write(path) as file:
         file.write(to_toml(config))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
-    if isinstance(value, list):
-        return [_without_none(entry) for entry in value]
-    return value

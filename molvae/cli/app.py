@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from molvae.cli import data, describe, evaluate, generate, score, training
+from molvae.cli import data, describe, evaluate, generate, optimize, score, training
 from molvae.errors import JobError, MolvaeError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ generate.register(app)
 describe.register(app)
 evaluate.register(app)
 score.register(app)
+optimize.register(app)
 app.add_typer(data.app, name="data")
 
 USER_ERROR, DEFECT, INTERRUPTED = 2, 1, 130

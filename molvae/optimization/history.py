@@ -55,7 +55,9 @@ class History:
 
     @cached_property
     def values(self) -> Floats:
-        """``(succeeded, objectives)``, more is better."""
+        """``(succeeded, objectives)``, more is better; ``(0, 0)`` while there is none."""
+        if not self.succeeded:
+            return np.zeros((0, 0))
         return np.array([observation.values for observation in self.succeeded], dtype=np.float64).reshape(
             len(self.succeeded), -1
         )

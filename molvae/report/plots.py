@@ -26,7 +26,8 @@ CURVES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """The panels of a training picture: a title and the figures of metrics.jsonl drawn in it."""
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """A figure as PNG, drawn without a display."""
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
@@ -51,7 +52,7 @@ def draw_training(metrics: Sequence[Mapping[str, Any]]) -> bytes:
         axis.set_xlabel("step")
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def _draw_curves(axis: Axes, metrics: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
@@ -86,7 +87,7 @@ def draw_images(rows: Sequence[NDArray[Any]], labels: Sequence[str], shape: tupl
             axis.set_xticks([])
             axis.set_yticks([])
         axes[line][0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
-    return _png(figure)
+    return as_png(figure)
 
 
 def draw_latent_map(z: NDArray[Any], labels: NDArray[Any], title: str) -> bytes:
@@ -105,7 +106,7 @@ def draw_latent_map(z: NDArray[Any], labels: NDArray[Any], title: str) -> bytes:
     axis.set_xlabel("z0")
     axis.set_ylabel("z1")
     axis.set_title(title, fontsize=10)
-    return _png(figure)
+    return as_png(figure)
 
 
 def draw_latent_regions(model: Any, names: Sequence[str], *, cube: bool, title: str, size: int = 200) -> bytes:
@@ -137,4 +138,4 @@ def draw_latent_regions(model: Any, names: Sequence[str], *, cube: bool, title: 
     axis.set_xlabel("z0")
     axis.set_ylabel("z1")
     axis.set_title(f"{title}: what each latent point decodes to", fontsize=10)
-    return _png(figure)
+    return as_png(figure)

@@ -4,12 +4,14 @@ from molvae.workflows.demo import demo
 from molvae.workflows.evaluation import LatentOptions, evaluate
 from molvae.workflows.generation import decode, encode, interpolate, sample
 from molvae.workflows.inventory import doctor, fetch_data, list_data
+from molvae.workflows.optimization import ask, optimize, tell
 from molvae.workflows.reconstruction import reconstruct
 from molvae.workflows.scoring import score
 from molvae.workflows.training import train
 
 __all__ = [
     "LatentOptions",
+    "ask",
     "decode",
     "demo",
     "doctor",
@@ -18,8 +20,10 @@ __all__ = [
     "fetch_data",
     "interpolate",
     "list_data",
+    "optimize",
     "reconstruct",
     "sample",
     "score",
+    "tell",
     "train",
 ]

@@ -11,12 +11,15 @@ from molvae.chem.molecules import canonical_or_none
 from molvae.evaluation.validity import validity_figures
 from molvae.files import atomic_write
 from molvae.model import Model, load
+from molvae.workflows.campaign_report import write_comparison
 from molvae.workflows.generation import sample
+from molvae.workflows.optimization import optimize
 from molvae.workflows.reconstruction import reconstruct
 from molvae.workflows.records import read_records
 from molvae.workflows.training import train
 
 NUM_SAMPLES = 10_000
+QED_BUDGET = 300
 
 
 def demo(out: Path, *, seed: int = 0, quiet: bool = False) -> Path:
@@ -51,15 +54,36 @@ def demo(out: Path, *, seed: int = 0, quiet: bool = False) -> Path:
     say("")
     for name, value in rows.items():
         say(f"  {name:68s}{value:.4f}")
+    say(f"\ntwo campaigns of {QED_BUDGET} labels each for a high QED: the default strategy, and random samples of the prior")
+    for name, best in campaigns(out, seed=seed, quiet=quiet).items():
+        say(f"  {name + ': mean QED of the best 10':68s}{'none' if best is None else f'{best:.4f}'}")
     say(
         f"\n  trained in {trained - started:.0f} s, everything in {time.monotonic() - started:.0f} s\n"
         f"  {out / 'samples.smi'}          one SMILES a line, invalid ones too\n"
         f"  {out / 'samples.png'}          the first valid ones\n"
         f"  {out / 'interpolation.png'}    from one test molecule to another through the latent space\n"
         f"  {out / 'training.png'}         how training went\n"
+        f"  {out / 'qed.png'}              the campaigns, label by label; their ledgers are in {out / 'qed'}\n"
         f"  {out / 'model'}                molvae.load({str(out)!r})"
     )
     return out
+
+
+def campaigns(out: Path, *, seed: int = 0, quiet: bool = False) -> dict[str, float | None]:
+    """A short QED campaign and its random baseline in ``out/qed`` and ``out/qed-random``, and their picture.
+
+    Returns:
+        the mean of the best ten molecules of each, by its strategy; None where it did not find ten.
+    """
+    found, drawn = {}, {}
+    for folder, strategy in ((out / "qed", None), (out / "qed-random", "random")):
+        begun = (folder / "config.toml").is_file()
+        choices = {} if begun else {"strategy": strategy, "budget": QED_BUDGET, "seed": seed}
+        summary = optimize(out, folder, oracle="qed", resume=begun, quiet=quiet, **choices)  # type: ignore[arg-type]
+        name = str(summary["strategy"]["kind"]) + (" (baseline)" if strategy else "")
+        found[name], drawn[name] = summary["objectives"]["qed"]["top10_mean"], folder
+    write_comparison(out / "qed.png", drawn)
+    return found
 
 
 def _draw(model: Model, smiles: list[str], out: Path) -> None:

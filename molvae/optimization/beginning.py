@@ -1,0 +1,159 @@
+"""How a campaign begins: everything is checked and read before a folder is made, and the folder appears whole."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from molvae.artifacts import MANIFEST, PARTIAL
+from molvae.data.tables import write_rejects
+from molvae.errors import ConfigError, InputError
+from molvae.files import atomic_write, sync_folder, writing
+from molvae.model import find
+from molvae.optimization.ledger import Call, Entry, Ledger, Round
+from molvae.optimization.settings import CampaignSettings, FileSettings, OracleSettings, choose_objectives
+from molvae.optimization.start import StartSet, data_file, read_library, read_start
+from molvae.optimization.strategies import STRATEGIES
+from molvae.oracles.base import Measurement
+from molvae.sections import Spec
+
+LIBRARY = "library.smi"
+REJECTS = "rejects.csv"
+DEFAULT_LIBRARY = "sample"
+"""The molecules that come with molvae: for strategies that need some to start from."""
+
+GIVEN, INIT, TOLD = "given", "init", "told"
+"""Sources of molecules that no strategy proposed."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a campaign folder is made from.
+
+    Attributes:
+        settings: resolved.
+        start: labels known before and molecules to be labelled first.
+        library: canonical SMILES for strategies that want some; empty otherwise.
+        num_unusable: lines of the library that are no molecule.
+    """
+
+    settings: CampaignSettings
+    start: StartSet
+    library: Sequence[str] = ()
+    num_unusable: int = 0
+
+
+def choose_strategy(
+    strategy: str | Mapping[str, Any] | None, *, has_model: bool, arguments: Mapping[str, Any] | None = None
+) -> Spec:
+    """The full specification of a strategy, every argument with its value.
+
+    Args:
+        strategy: a name, a specification, or None: ``turbo`` with a model, ``graph-ga`` without.
+        has_model: whether there is a latent space.
+        arguments: that replace the specification's.
+
+    Raises:
+        ConfigError: an unknown strategy or argument, or one that needs a model where there is none.
+    """
+    default = "turbo" if has_model else "graph-ga"
+    if strategy is None:
+        strategy = default if default in STRATEGIES else "random"
+    spec = {"kind": strategy} if isinstance(strategy, str) else dict(strategy)
+    built = STRATEGIES.build({**spec, **(arguments or {})})
+    if built.needs_space and not has_model:
+        raise ConfigError(f"the strategy '{built.kind}' needs a model", where="--strategy",
+                          hint="Name one: molvae optimize MODEL ...")  # fmt: skip
+    return built.spec
+
+
+def prepare(
+    *,
+    budget: int,
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    batch_size: int = 50,
+    strategy: str | Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    model: str | Path | None = None,
+    init: str | Path | None = None,
+    library: str | Path | None = None,
+    oracle: OracleSettings | None = None,
+    seed: int = 0,
+) -> Beginning:
+    """Read and check what a new campaign is to begin with; see `molvae.optimization.campaign.Campaign.create`."""
+    objectives = choose_objectives(list(outputs), list(maximize), list(minimize))
+    spec = choose_strategy(strategy, has_model=model is not None, arguments=arguments)
+    if library is None and STRATEGIES[spec["kind"]].needs_library:
+        library = DEFAULT_LIBRARY
+    init_file, library_file = (None if data is None else data_file(data) for data in (init, library))
+    settings = CampaignSettings(
+        seed=seed, budget=budget, batch_size=batch_size,
+        outputs=list(outputs) or [objective.name for objective in objectives], objectives=objectives,
+        strategy=spec, oracle=oracle or OracleSettings(),
+        model=None if model is None else FileSettings.of(Path(model), find(model) / MANIFEST),
+        init=None if init_file is None else FileSettings.of(init_file),
+        library=None if library_file is None else FileSettings.of(library_file),
+    )  # fmt: skip
+    start = StartSet() if init_file is None else read_start(init_file, [o.name for o in objectives])
+    if len(start.molecules) > budget:
+        raise InputError("more molecules to be labelled first than the budget has labels", where=f"--init {init}",
+                         got=f"{len(start.molecules):,}", expected=f"at most {budget:,}",
+                         hint="Molecules to choose from are given with --library.")  # fmt: skip
+    molecules, num_unusable = ([], 0) if library_file is None else read_library(library_file)
+    return Beginning(settings, start, molecules, num_unusable)
+
+
+def make_folder(folder: Path, beginning: Beginning) -> None:
+    """Make the campaign's folder; it appears whole or not at all.
+
+    Raises:
+        InputError: something stands there already, or the disk is full.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError("something stands there already", where=folder,
+                         hint="Choose another folder, or go on with --resume; molvae overwrites no campaign.")  # fmt: skip
+    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    try:
+        with writing(folder):
+            partial.mkdir(parents=True)
+            _fill(partial, beginning)
+            partial.rename(folder)
+            sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _fill(folder: Path, beginning: Beginning) -> None:
+    settings, start = beginning.settings, beginning.start
+    settings.save(folder)
+    if beginning.library:
+        with atomic_write(folder / LIBRARY) as file:
+            file.writelines(f"{smiles}\n" for smiles in beginning.library)
+    if start.rejects:
+        write_rejects(folder / REJECTS, start.rejects)
+    numbers: dict[str, int] = {}
+    for smiles, _ in start.labels:
+        numbers.setdefault(smiles, len(numbers) + 1)
+    entries = [Entry(number, 0, smiles, source=GIVEN) for smiles, number in numbers.items()]
+    entries += [Entry(len(numbers) + 1 + i, 0, smiles, source=INIT) for i, smiles in enumerate(start.molecules)]
+    calls = [Call(numbers[smiles], Measurement(smiles, "ok", values), given=True) for smiles, values in start.labels]
+    ledger = Ledger.create(folder, settings.objectives)
+    ledger.add_round(Round(0, notes=_notes(beginning)), entries)
+    ledger.add_answers((), calls)
+    ledger.close()
+
+
+def _notes(beginning: Beginning) -> tuple[str, ...]:
+    start = beginning.start
+    notes = [f"{len(start.labels)} labels were given, {len(start.molecules)} molecules are to be labelled first"]
+    if start.rejects:
+        notes.append(f"{len(start.rejects)} lines of the start set could not be used, listed in {REJECTS}")
+    if beginning.library:
+        notes.append(f"a library of {len(beginning.library)} molecules; {beginning.num_unusable} lines were none")
+    return tuple(notes)

@@ -1,0 +1,293 @@
+"""A campaign: a strategy proposes, an oracle or people answer, the ledger keeps it, and any crash is survived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from molvae.artifacts import MANIFEST
+from molvae.data.codecs import SmilesCodec
+from molvae.errors import InputError, OracleError
+from molvae.model import find, load
+from molvae.optimization.admission import admit
+from molvae.optimization.beginning import LIBRARY, make_folder, prepare
+from molvae.optimization.calling import Group, Measuring, measure
+from molvae.optimization.driver_lock import DriverLock
+from molvae.optimization.history import History
+from molvae.optimization.ledger import Call, Entry, Ledger, Round
+from molvae.optimization.observations import Observations
+from molvae.optimization.settings import CONFIG, CampaignSettings
+from molvae.optimization.space import LatentSpace
+from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
+from molvae.optimization.telling import TellReport, match
+from molvae.optimization.told import read_results
+
+
+class Campaign:
+    """The campaign in a folder. This process alone drives it until `close`; use it as a context manager.
+
+    Args:
+        folder: made by `Campaign.create` or ``molvae optimize``.
+        model: where the model is now, if it has been moved; its content must be what it was.
+
+    Attributes:
+        settings: what it was set up to do.
+        num_interrupted: calls that the last driver had sent and not heard of; they will be sent again.
+
+    Raises:
+        InputError: no campaign there, or another process drives it.
+        ArtifactError: a ledger that cannot be read.
+    """
+
+    def __init__(self, folder: str | Path, model: str | Path | None = None):
+        self.folder = Path(folder)
+        if not (self.folder / CONFIG).is_file():
+            raise InputError("no campaign", where=self.folder, expected=f"a folder with {CONFIG} and campaign.sqlite",
+                             hint="`molvae optimize ... --out CAMPAIGN` makes one.")  # fmt: skip
+        self._lock = DriverLock(self.folder)
+        self._model = model
+        try:
+            self.settings = CampaignSettings.load(self.folder)
+            self._ledger = Ledger(self.folder)
+            self.num_interrupted = self._ledger.interrupt_running()
+            self._observations = recall(self._ledger, self.settings)
+            self._last_round = self._ledger.last_round() or Round(0)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @classmethod
+    def create(cls, folder: str | Path, **choices: Any) -> Campaign:
+        """A new campaign, opened.
+
+        Args:
+            folder: where it is to stand; the folder appears whole or not at all.
+            choices: ``budget`` (labels to pay for); ``maximize`` and ``minimize`` (names of objectives) or ``outputs``
+                (all maximised); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
+                ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data); ``oracle``
+                (`OracleSettings`, for the record); ``seed``.
+
+        Raises:
+            MolvaeError: a choice that cannot be, or a folder that is not empty.
+        """
+        make_folder(Path(folder), prepare(**choices))
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path, model: str | Path | None = None) -> Campaign:
+        """The campaign in a folder, to go on with it."""
+        return cls(folder, model)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others drive it."""
+        self._ledger.close()
+        self._lock.release()
+
+    @property
+    def num_paid(self) -> int:
+        """Labels paid for so far, failures included."""
+        return self._observations.num_paid
+
+    @property
+    def num_failed(self) -> int:
+        """Those that gave no value."""
+        return self._observations.num_failed
+
+    @property
+    def num_given(self) -> int:
+        """Labels that were known before."""
+        return self._observations.num_given
+
+    @property
+    def num_pending(self) -> int:
+        """Molecules proposed and not answered."""
+        return len(self._observations.pending)
+
+    @property
+    def budget_left(self) -> int:
+        """Labels that may still be paid for, those of pending molecules included."""
+        return max(0, self.settings.budget - self.num_paid)
+
+    @property
+    def best(self) -> float | None:
+        """The best value of the first objective, in its own units; None while there is none."""
+        best = self._observations.best
+        return None if best is None else self.settings.objectives[0].sign * best
+
+    @property
+    def history(self) -> History:
+        """What the strategy is shown."""
+        return self._observations.history(self.budget_left)
+
+    @property
+    def pending(self) -> pd.DataFrame:
+        """Molecules without an answer: ``id``, ``smiles``, ``source``."""
+        return _frame(self._observations.pending.values())
+
+    def raise_budget(self, budget: int) -> None:
+        """Allow more labels than at the start."""
+        if budget < self.settings.budget:
+            raise InputError("a budget below the one the campaign has", where="--budget", got=budget,
+                             expected=f"{self.settings.budget} or more")  # fmt: skip
+        self.settings.budget = budget
+        self.settings.save(self.folder)
+
+    def ask(self, num: int) -> pd.DataFrame:
+        """Molecules for people to label: first those that nobody has yet, then new proposals.
+
+        Args:
+            num: how many; fewer come where the budget, less what is pending, does not allow more, or the strategy finds no more.
+
+        Returns:
+            ``id``, ``smiles``, ``source``.
+        """
+        waiting = [entry.number for entry in self._observations.pending.values() if not entry.asked][:num]
+        room = min(num - len(waiting), self.budget_left - self.num_pending)
+        if room > 0:
+            waiting += self._propose(room)
+        self._ledger.mark_asked(waiting)
+        for number in waiting:
+            self._observations.pending[number] = replace(self._observations.pending[number], asked=True)
+        return _frame(self._observations[number] for number in waiting)
+
+    def tell(
+        self, results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], *, again: bool = True
+    ) -> TellReport:
+        """Take results: all of a table, or nothing of it if a line cannot be understood.
+
+        Args:
+            results: a file, a data frame or a list of mappings, with ``id`` or ``smiles`` and a column for each objective.
+                Several rows for a molecule are replicates. Molecules that were never asked for are welcome.
+            again: whether a row that says exactly what was told before is one more replicate. The command line says no:
+                there the same growing table is told again and again.
+
+        Raises:
+            InputError: a line that cannot be understood, by its number.
+        """
+        found = read_results(results, [objective.name for objective in self.settings.objectives])
+        entries, calls = match(found, self._observations, self._last_round.number, again=again)
+        self._ledger.add_answers(entries, calls)
+        for entry in entries:
+            self._observations.add(entry)
+        for call in calls:
+            self._observations.answer(call)
+        num_failed = sum(not call.measurement.ok for call in calls)
+        return TellReport(len(calls), num_failed, len(entries), found.num_missing, len(found.rows) - len(calls))
+
+    def run(self, oracle: Measuring, watch: Callable[[Campaign], object] | None = None) -> None:
+        """Go on until the budget is spent or the strategy finds nothing more; what is pending comes first.
+
+        Args:
+            oracle: gives the campaign's outputs.
+            watch: called after each transaction with outcomes, and at the start.
+
+        Raises:
+            OracleError: an oracle that does not give an output, or loses count of the molecules.
+        """
+        missing = [name for name in self.settings.outputs if name not in oracle.outputs]
+        if missing:
+            raise OracleError("an oracle without an output that the campaign needs", got=", ".join(oracle.outputs),
+                              expected=", ".join(self.settings.outputs))  # fmt: skip
+        watch = watch or (lambda _: None)
+        watch(self)
+        while True:
+            while self.num_pending and self.budget_left:
+                size = min(self.settings.batch_size, self.budget_left)
+                self._measure(oracle, list(self._observations.pending)[:size], watch)
+            if not self.budget_left or not self._propose(min(self.settings.batch_size, self.budget_left)):
+                return
+
+    def _measure(self, oracle: Measuring, numbers: Sequence[int], watch: Callable[[Campaign], object]) -> None:
+        """Send molecules to the oracle and keep what comes back, as it comes."""
+        smiles_list = [self._observations[number].smiles for number in numbers]
+        calls = dict(zip(self._ledger.begin_calls(numbers), numbers, strict=True))
+        group = Group()
+        try:
+            for call, measurement in zip(calls, measure(oracle, smiles_list, self.settings.outputs), strict=True):
+                if group.add(call, measurement):
+                    self._keep(group, calls)
+                    watch(self)
+        finally:
+            self._keep(group, calls)
+            self._ledger.interrupt_running()
+        watch(self)
+
+    def _keep(self, group: Group, calls: Mapping[int, int]) -> None:
+        """Write outcomes down, then take them into account."""
+        if ended := group.take():
+            self._ledger.end_calls(ended)
+            for number, measurement in ended:
+                self._observations.answer(Call(calls[number], measurement))
+
+    def _propose(self, num: int) -> list[int]:
+        """One round of the strategy; the numbers of the molecules that it added."""
+        number, notes = self._last_round.number + 1, list[str]()
+        rng = np.random.default_rng([self.settings.seed, number])
+        history, strategy, space = self.history, self._strategy, self._space
+        decoded = (space.num_decoded, space.num_invalid) if space else (0, 0)
+        started = time.perf_counter()
+        proposed = strategy.propose(history, num, Tools(rng, space, self._library, notes.append))
+        admitted = admit(proposed, self._observations.numbers, num, notes.append)
+        counts = (space.num_decoded - decoded[0], space.num_invalid - decoded[1]) if space else (0, 0)
+        made = Round(number, strategy.state, tuple(notes), time.perf_counter() - started, *counts)
+        entries = [self._entry(offset, number, proposal) for offset, proposal in enumerate(admitted)]
+        self._ledger.add_round(made, entries)
+        self._last_round = made
+        for entry in entries:
+            self._observations.add(entry)
+        return [entry.number for entry in entries]
+
+    def _entry(self, offset: int, made_in: int, proposal: Proposal) -> Entry:
+        z = None if proposal.z is None else np.asarray(proposal.z, np.float64)
+        return Entry(self._observations.next_number + offset, made_in, proposal.smiles, z, proposal.source)
+
+    @cached_property
+    def _strategy(self) -> Strategy:
+        strategy = STRATEGIES.build(self.settings.strategy)
+        if self._last_round.number:
+            strategy.restore(self._last_round.state)
+        return strategy
+
+    @cached_property
+    def _space(self) -> LatentSpace | None:
+        if self.settings.model is None:
+            return None
+        folder = find(self._model or self.settings.model.path)
+        self.settings.model.check(folder / MANIFEST)
+        model = load(folder)
+        if not isinstance(model.codec, SmilesCodec):
+            raise InputError("a model of images", where=folder, expected="a model of molecules")
+        return LatentSpace(model)
+
+    @cached_property
+    def _library(self) -> Sequence[str]:
+        path = self.folder / LIBRARY
+        return path.read_text("utf-8").splitlines() if path.is_file() else ()
+
+
+def recall(ledger: Ledger, settings: CampaignSettings) -> Observations:
+    """What a ledger holds, as a strategy sees it."""
+    observations = Observations(settings.objectives)
+    for entry in ledger.entries():
+        observations.add(entry)
+    for call in ledger.calls():
+        observations.answer(call)
+    return observations
+
+
+def _frame(entries: Iterable[Entry]) -> pd.DataFrame:
+    rows = [(entry.number, entry.smiles, entry.source) for entry in entries]
+    return pd.DataFrame(rows, columns=["id", "smiles", "source"])

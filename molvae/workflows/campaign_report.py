@@ -1,0 +1,95 @@
+"""What a campaign leaves beside its ledger: figures, pictures and a table for people."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from molvae.chem.drawing import draw_grid
+from molvae.files import atomic_write
+from molvae.optimization.figures import Labels, read_labels, summarize
+from molvae.optimization.ledger import LEDGER
+from molvae.optimization.schema import identifier
+from molvae.optimization.settings import CampaignSettings
+from molvae.report.campaigns import Progress, draw_best_so_far
+from molvae.workflows.environment import environment
+
+NUM_DRAWN = 24
+
+
+def write_report(folder: Path) -> dict[str, Any]:
+    """Write summary.json, molecules.csv, best_so_far.png and molecules.png; the summary."""
+    summary = summarize(folder)
+    labels = read_labels(folder)
+    with atomic_write(folder / "summary.json") as file:
+        file.write(json.dumps({**summary, "about": environment()}, indent=2, allow_nan=False) + "\n")
+    _write_molecules(folder)
+    if any(len(of_one.values) for of_one in labels.values()):
+        write_comparison(folder / "best_so_far.png", {str(summary["strategy"]["kind"]): folder})
+        first = next(iter(labels))
+        best = labels[first].best(NUM_DRAWN)
+        if best:
+            content = draw_grid([smiles for smiles, _ in best], [f"{first} {value:.4g}" for _, value in best])
+            _write_bytes(folder / "molecules.png", content)
+    return summary
+
+
+def write_comparison(path: Path, campaigns: Mapping[str, Path]) -> None:
+    """A picture of best so far for campaigns with the same objectives, by their names."""
+    read = {name: read_labels(folder) for name, folder in campaigns.items()}
+    budget = max(CampaignSettings.load(folder).budget for folder in campaigns.values())
+    objectives = next(iter(read.values()))
+    panels = {
+        objective: {name: _progress(labels[objective]) for name, labels in read.items()} for objective in objectives
+    }
+    _write_bytes(path, draw_best_so_far(panels, budget))
+
+
+def summary_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The summary for a terminal."""
+    labels, failures = summary["labels"], summary["failures"]
+    of_kinds = ", ".join(f"{count:,} {kind}" for kind, count in failures.items())
+    lines = [f"{labels['paid']:,} of {summary['budget']:,} labels paid for" + (f", of which failed: {of_kinds}" if failures else "")]
+    if labels["given"]:
+        lines.append(f"{labels['given']:,} labels were known before and cost nothing")
+    if summary["molecules"]["pending"]:
+        lines.append(f"{summary['molecules']['pending']:,} molecules wait for a result")
+    if summary["decoded"]["points"]:
+        decoded = summary["decoded"]
+        lines.append(f"{decoded['points']:,} latent points decoded, {decoded['invalid']:,} of them no molecule and never sent")
+    for name, figures in summary["objectives"].items():
+        if figures["best"] is not None:
+            shown = {"best": "best", "top10_mean": "mean of the best 10", "auc_top10": "AUC top-10"}
+            parts = [f"{word} {figures[key]:.4g}" for key, word in shown.items() if figures[key] is not None]
+            lines.append(f"  {name} ({figures['direction']}): {', '.join(parts)}")
+            lines.append(f"    {figures['best_smiles']}")
+    return lines
+
+
+def _progress(labels: Labels) -> Progress:
+    return Progress(labels.curve(1), labels.curve(10), labels.given)
+
+
+def _write_molecules(folder: Path) -> None:
+    """The view ``molecules``, the best of the first objective first."""
+    first = CampaignSettings.load(folder).objectives[0]
+    column, way = identifier(first.name), "DESC" if first.sign > 0 else "ASC"
+    query = f"SELECT * FROM molecules ORDER BY {column} IS NULL, {column} {way}, id"
+    database = sqlite3.connect(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        cursor = database.execute(query)
+        with atomic_write(folder / "molecules.csv") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([name for name, *_ in cursor.description])
+            writer.writerows(cursor)
+    finally:
+        database.close()
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    with atomic_write(path, binary=True) as file:
+        file.write(content)

@@ -1,0 +1,290 @@
+"""``molvae optimize``, ``ask`` and ``tell``: campaigns, begun and gone on with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from molvae.config import parse_assignment
+from molvae.errors import ConfigError, InputError
+from molvae.files import atomic_write
+from molvae.optimization.beginning import choose_strategy
+from molvae.optimization.campaign import Campaign
+from molvae.optimization.settings import CampaignSettings, OracleSettings, choose_objectives
+from molvae.optimization.telling import TellReport
+from molvae.workflows.campaign_progress import CampaignProgress
+from molvae.workflows.campaign_report import summary_lines, write_report
+
+if TYPE_CHECKING:
+    from molvae.workflows.oracle_pool import OracleSpec
+
+BUDGET, BATCH_SIZE = 500, 50
+
+
+def optimize(
+    model: str | Path | None = None,
+    out: str | Path = "campaign",
+    *,
+    oracle: OracleSpec | Sequence[OracleSpec] = (),
+    command: str | None = None,
+    manual: bool = False,
+    maximize: Sequence[str] = (),
+    minimize: Sequence[str] = (),
+    constraints: Sequence[str] = (),
+    strategy: str | Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    budget: int | None = None,
+    batch_size: int | None = None,
+    init: str | Path | None = None,
+    library: str | Path | None = None,
+    time_limit: float | None = None,
+    memory_limit: int | None = None,
+    retries: int | None = None,
+    num_workers: int | None = None,
+    executor: str | None = None,
+    resume: bool = False,
+    seed: int | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Begin a campaign or go on with one, until its budget is spent; the arguments are those of ``molvae optimize``.
+
+    Args:
+        model: a run or model folder; None for strategies that need none.
+        out: the campaign's folder.
+        oracle: names, ``module:function``, functions or `Oracle` objects.
+        command: a program of one's own: SMILES in, values out.
+        manual: people answer, by `ask` and `tell`; the folder is made and nothing run.
+        maximize: names of outputs; all outputs where neither this nor ``minimize`` names one.
+        minimize: names of outputs.
+        constraints: not yet.
+        strategy: a name or a specification; ``turbo`` with a model, ``graph-ga`` without.
+        assignments: ``strategy.key=value``.
+        budget: labels to pay for, 500 if not given. A campaign that is gone on with may be given more.
+        batch_size: molecules of a round, 50 if not given.
+        init: molecules to begin with; with a column for each objective they are labels known before, which cost nothing.
+        library: molecules for strategies that choose from some.
+        time_limit: seconds of one call.
+        memory_limit: bytes of address space of one call's process.
+        retries: how often a call that failed is repeated before it counts as failed.
+        num_workers: processes that ask the oracle.
+        executor: ``dask://HOST:PORT``.
+        resume: go on with the campaign in ``out``; whatever else is given must be what it began with.
+        seed: of everything random.
+        quiet: print nothing.
+
+    Returns:
+        the summary that ``summary.json`` holds.
+
+    Raises:
+        MolvaeError: anything a user can get wrong, in one line.
+    """
+    if constraints:
+        raise ConfigError("constraints are not there yet", where="--constraint", got=constraints[0])
+    specs = cast("list[OracleSpec]", list(oracle) if isinstance(oracle, list | tuple) else [oracle])
+    running = {"seconds": time_limit, "memory_bytes": memory_limit, "retries": retries, "num_workers": num_workers,
+               "executor": executor}  # fmt: skip
+    wishes = {
+        "model": model, "specs": specs, "command": command, "manual": manual, "maximize": maximize, "minimize": minimize,
+        "strategy": strategy, "arguments": _arguments(assignments), "budget": budget, "batch_size": batch_size,
+        "init": init, "library": library, "seed": seed,
+        "running": {name: value for name, value in running.items() if value is not None},
+    }  # fmt: skip
+    with _resume(Path(out), wishes) if resume else _begin(Path(out), wishes) as campaign:
+        if campaign.settings.oracle.manual:
+            return _invite(campaign, quiet)
+        return _run(campaign, specs, quiet)
+
+
+def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
+    """A new campaign."""
+    specs, command, manual = wishes["specs"], wishes["command"], wishes["manual"]
+    if bool(specs or command) == manual:
+        raise ConfigError("nobody says what molecules are worth" if not manual else "people and an oracle at once",
+                          where="--oracle, --oracle-command, --manual", expected="an oracle, or --manual",
+                          hint="`molvae oracles` lists the oracles.")  # fmt: skip
+    outputs: list[str] = []
+    settings = OracleSettings(command=command, **wishes["running"])
+    if not manual:
+        from molvae.workflows.oracle_pool import find_oracles, name_of, resolve_limits
+
+        oracles = find_oracles(specs, command, [*wishes["maximize"], *wishes["minimize"]])
+        outputs = [name for found in oracles for name in found.outputs]
+        settings.names = [name_of(spec) for spec in specs]
+        settings = resolve_limits(settings, oracles)
+    return Campaign.create(
+        out, outputs=outputs, oracle=settings, budget=wishes["budget"] or BUDGET,
+        batch_size=wishes["batch_size"] or BATCH_SIZE, seed=wishes["seed"] or 0,
+        **{name: wishes[name] for name in ("maximize", "minimize", "strategy", "arguments", "model", "init", "library")},
+    )  # fmt: skip
+
+
+def _resume(out: Path, wishes: Mapping[str, Any]) -> Campaign:
+    """The campaign in a folder, with a larger budget or other workers if that is wished.
+
+    Raises:
+        ConfigError: a wish that contradicts what it began with.
+    """
+    campaign = Campaign.open(out, wishes["model"])
+    try:
+        _compare(campaign.settings, wishes)
+        campaign.settings.oracle = campaign.settings.oracle.model_copy(update=wishes["running"])
+        campaign.raise_budget(wishes["budget"] or campaign.settings.budget)
+    except BaseException:
+        campaign.close()
+        raise
+    return campaign
+
+
+def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
+    begun: dict[str, tuple[Any, Any]] = {}
+    if wishes["specs"]:
+        from molvae.workflows.oracle_pool import name_of
+
+        begun["--oracle"] = ([name_of(spec) for spec in wishes["specs"]], settings.oracle.names)
+    if wishes["manual"]:
+        begun["--manual"] = (True, settings.oracle.manual)
+    if wishes["maximize"] or wishes["minimize"]:
+        named = choose_objectives(settings.outputs, list(wishes["maximize"]), list(wishes["minimize"]))
+        begun["--maximize, --minimize"] = (named, settings.objectives)
+    if wishes["strategy"] or wishes["arguments"]:
+        spec = choose_strategy(wishes["strategy"] or settings.strategy, has_model=settings.model is not None,
+                               arguments=wishes["arguments"])  # fmt: skip
+        begun["--strategy"] = (spec, settings.strategy)
+    for option, given, stored in (
+        ("--oracle-command", wishes["command"], settings.oracle.command),
+        ("--batch-size", wishes["batch_size"], settings.batch_size),
+        ("--seed", wishes["seed"], settings.seed),
+        ("--init", wishes["init"] and str(Path(wishes["init"]).resolve()), settings.init and settings.init.path),
+        ("--library", wishes["library"] and str(Path(wishes["library"]).resolve()), settings.library and settings.library.path),
+    ):
+        if given is not None:
+            begun[option] = (given, stored)
+    for option, (given, stored) in begun.items():
+        if given != stored:
+            raise ConfigError("a campaign that began otherwise", where=option, got=given, expected=stored,
+                              hint="With --resume, leave it out; or begin another campaign.")  # fmt: skip
+
+
+def _run(campaign: Campaign, specs: Sequence[OracleSpec], quiet: bool) -> dict[str, Any]:
+    from molvae.workflows.oracle_pool import find_oracles, scoring
+
+    settings = campaign.settings.oracle
+    named = [objective.name for objective in campaign.settings.objectives]
+    oracles = find_oracles(specs or settings.names, settings.command, named)
+    if campaign.num_interrupted and not quiet:
+        print(f"{campaign.num_interrupted:,} calls had no answer when the campaign was stopped, and are sent again")
+    progress = CampaignProgress(quiet)
+    try:
+        with scoring(oracles, settings) as at_work:
+            campaign.run(at_work, progress)
+    finally:
+        progress.close()
+    summary = write_report(campaign.folder)
+    if not quiet:
+        for line in summary_lines(summary):
+            print(line)
+        print(f"→ {campaign.folder}: campaign.sqlite, summary.json, molecules.csv, best_so_far.png, molecules.png")
+    return summary
+
+
+def _invite(campaign: Campaign, quiet: bool) -> dict[str, Any]:
+    if not quiet:
+        for line in (
+            f"a campaign for people: {campaign.settings.budget:,} labels, strategy {campaign.settings.strategy['kind']}",
+            f"  molvae ask {campaign.folder} -n {campaign.settings.batch_size} -o batch.csv     molecules to measure",
+            f"  molvae tell {campaign.folder} batch.csv         the same file with results in it",
+        ):
+            print(line)
+    return write_report(campaign.folder)
+
+
+def ask(
+    folder: str | Path,
+    num: int = BATCH_SIZE,
+    output: Path | None = None,
+    *,
+    pending: bool = False,
+    model: str | Path | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Molecules for people to measure, as a table with an empty column for each objective.
+
+    Args:
+        folder: of the campaign.
+        num: how many.
+        output: where the table goes (CSV).
+        pending: those that have been asked for before and have no result yet, instead of new ones.
+        model: where the campaign's model is now, if it was moved.
+        quiet: print nothing.
+
+    Raises:
+        InputError: there is nothing to ask for.
+    """
+    with Campaign.open(folder, model) as campaign:
+        asked = campaign.pending if pending else campaign.ask(num)
+        left, waiting = campaign.budget_left, campaign.num_pending
+        objectives = [objective.name for objective in campaign.settings.objectives]
+    if asked.empty and not pending:
+        raise InputError("nothing to ask for", where=folder, got=f"{left} labels left of the budget, {waiting} of them asked for",
+                         hint="Tell results, or raise the budget: molvae optimize --resume --budget.")  # fmt: skip
+    if output is not None:
+        with atomic_write(output) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["id", "smiles", *objectives])
+            writer.writerows([number, smiles, *[""] * len(objectives)] for number, smiles, _ in asked.itertuples(index=False))
+    if not quiet:
+        print(f"{len(asked):,} molecules{'' if output is None else f' → {output}'}; {waiting:,} wait for a result, "
+              f"{left:,} labels left of the budget")  # fmt: skip
+    return asked
+
+
+def tell(
+    folder: str | Path,
+    results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]],
+    *,
+    again: bool = False,
+    quiet: bool = False,
+) -> TellReport:
+    """Take results, and bring the campaign's summary and pictures up to date.
+
+    Args:
+        folder: of the campaign.
+        results: a table with ``id`` or ``smiles`` and a column for each objective.
+        again: take rows that say exactly what was told before as replicates; otherwise they are left out.
+        quiet: print nothing.
+
+    Raises:
+        InputError: a line that cannot be understood; nothing of the table is then taken.
+    """
+    with Campaign.open(folder) as campaign:
+        report = campaign.tell(results, again=again)
+        summary = write_report(campaign.folder)
+        left = campaign.budget_left
+    if not quiet:
+        print(f"{report.num_told:,} results taken" + (f", {report.num_failed:,} of them failures" if report.num_failed else ""))
+        if report.num_new:
+            print(f"{report.num_new:,} of them of molecules that nobody had asked for")
+        if report.num_repeated:
+            print(f"{report.num_repeated:,} rows had been told before and were left out (--again takes them as replicates)")
+        if report.num_missing:
+            print(f"{report.num_missing:,} rows have no result yet: these molecules still wait")
+        for line in summary_lines(summary):
+            print(line)
+        print(f"{left:,} labels left")
+    return report
+
+
+def _arguments(assignments: Sequence[str]) -> dict[str, Any]:
+    """``strategy.key=value`` as arguments of the strategy."""
+    arguments = {}
+    for assignment in assignments:
+        key, value = parse_assignment(assignment)
+        place, _, name = key.partition(".")
+        if place != "strategy" or not name:
+            raise ConfigError("an unknown key", where="--set", got=f"'{key}'", expected="strategy.KEY=VALUE")
+        arguments[name] = value
+    return arguments

@@ -1,0 +1,76 @@
+"""The oracles of a campaign at work: in processes of this machine, or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from molvae.chem.molecules import prepare_worker
+from molvae.dask_execution import DaskWorkers
+from molvae.errors import ConfigError
+from molvae.execution import Limits
+from molvae.optimization.settings import OracleSettings
+from molvae.oracles import Oracle, Scoring, find_command, find_oracle
+from molvae.oracles.scoring import default_limits
+
+OracleSpec = str | Callable[[str], Any] | Oracle
+_SCHEME = "dask://"
+
+
+def find_oracles(specs: Sequence[OracleSpec], command: str | None, objectives: Sequence[str]) -> list[Oracle]:
+    """The oracles of a campaign.
+
+    Args:
+        specs: as `molvae.oracles.find_oracle` takes them, or oracles that have been made already.
+        command: a program beside or instead of them.
+        objectives: as named by the user; they name the values of a single function or program.
+    """
+    alone = list(objectives) or None if len(specs) == 1 and command is None else None
+    found = [spec if isinstance(spec, Oracle) else find_oracle(spec, alone) for spec in specs]
+    if command is not None:
+        taken = {name for oracle in found for name in oracle.outputs}
+        found.append(find_command(command, [name for name in objectives if name not in taken] or None))
+    return found
+
+
+def name_of(spec: OracleSpec) -> str:
+    """What the record calls an oracle: the words it was asked for with, or the place of its code."""
+    if isinstance(spec, str):
+        return spec
+    return f"{getattr(spec, '__module__', '')}:{getattr(spec, '__qualname__', type(spec).__qualname__)}"
+
+
+def resolve_limits(settings: OracleSettings, oracles: Sequence[Oracle]) -> OracleSettings:
+    """The settings with the time limit filled in that these oracles have where none was given."""
+    seconds = settings.seconds or default_limits(oracles).seconds
+    return settings.model_copy(update={"seconds": seconds})
+
+
+@contextmanager
+def scoring(oracles: Sequence[Oracle], settings: OracleSettings) -> Iterator[Scoring]:
+    """The oracles, ready to measure.
+
+    Raises:
+        ConfigError: an executor that is not known, or needs an extra that is not installed.
+    """
+    limits = Limits(settings.seconds, settings.memory_bytes)
+    with ExitStack() as stack:
+        workers, num_workers = None, settings.num_workers
+        if settings.executor is not None:
+            workers = stack.enter_context(open_executor(settings.executor, limits))
+            num_workers = workers.num_workers
+        yield stack.enter_context(Scoring(oracles, num_workers, limits, settings.retries, workers))
+
+
+def open_executor(address: str, limits: Limits) -> DaskWorkers:
+    """The workers behind ``--executor``.
+
+    Raises:
+        ConfigError: an address of another kind.
+        InputError: Dask is not installed, or nobody answers.
+    """
+    if not address.startswith(_SCHEME) or address == _SCHEME:
+        raise ConfigError("an executor that is not known", where="--executor", got=f"'{address}'",
+                          expected="dask://HOST:PORT")  # fmt: skip
+    return DaskWorkers(address, limits, prepare_worker)

@@ -1,0 +1,122 @@
+"""Campaigns as a new user meets them: an oracle by name, one's own program, people with a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Molvae
+from tests.optimization import toy
+
+TOY = ("--strategy", toy.Toy.kind, "--batch-size", 5)
+SCRIPT = """
+import json, sys
+for line in sys.stdin:
+    smiles = line.strip()
+    if len(smiles) % 5 == 0:
+        sys.exit("no opinion")
+    print(json.dumps({"length": len(smiles), "oxygen": smiles.index("O")}))
+"""
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_campaign_with_an_oracle_by_name(molvae: Molvae) -> None:
+    answer = molvae("optimize", "--oracle", "qed", "--budget", 12, *TOY, "--out", "c", "--num-workers", 0)
+    assert answer.status == 0, answer.err
+    assert "12 of 12 labels paid for" in answer.out and "AUC top-10" in answer.out
+    summary = json.loads(Path("c/summary.json").read_text())
+    assert summary["labels"] == {"paid": 12, "given": 0, "failed": 0} and "versions" in summary["about"]
+    rows = table(Path("c/molecules.csv"))
+    assert len(rows) == 12 and float(rows[0]["qed"]) == summary["objectives"]["qed"]["best"]
+    assert rows[0]["smiles"] == summary["objectives"]["qed"]["best_smiles"]
+    assert rows[0]["smiles"] in answer.out
+    for picture in ("best_so_far.png", "molecules.png"):
+        assert Path("c", picture).read_bytes().startswith(b"\x89PNG")
+    again = molvae("optimize", "--oracle", "qed", "--budget", 12, *TOY, "--out", "c")
+    assert again.status == 2 and "something stands there already" in again.err
+    more = molvae("optimize", "--out", "c", "--resume", "--budget", 15, "--num-workers", 0)
+    assert more.status == 0 and "15 of 15 labels" in more.out
+    other = molvae("optimize", "--out", "c", "--resume", "--seed", 4)
+    assert other.status == 2 and "a campaign that began otherwise at --seed: got 4; expected 0" in other.err
+
+
+def test_ones_own_program_with_failures_ends_with_status_3(molvae: Molvae) -> None:
+    Path("mine.py").write_text(SCRIPT)
+    command = f"{sys.executable} mine.py"
+    words = ("--maximize", "length", "--minimize", "oxygen", "--budget", 10, *TOY, "--out", "c", "--num-workers", 1)
+    answer = molvae("optimize", "--oracle-command", command, *words)
+    assert answer.status == 3, answer.err
+    database = sqlite3.connect("c/campaign.sqlite")
+    calls = database.execute("SELECT smiles, status, reason FROM calls JOIN proposals ON proposal = id").fetchall()
+    database.close()
+    assert {status for smiles, status, _ in calls if len(smiles) % 5} == {"ok"}
+    failed = [(status, reason) for smiles, status, reason in calls if len(smiles) % 5 == 0]
+    assert failed and all(status == "raised" and "no opinion" in reason for status, reason in failed)
+    assert f"of which failed: {len(failed)} raised" in answer.out
+
+
+def test_people_ask_and_tell(molvae: Molvae) -> None:
+    made = molvae("optimize", "--manual", "--maximize", "activity", "--budget", 12, *TOY, "--out", "lab")
+    assert made.status == 0 and "molvae ask lab -n 5 -o batch.csv" in made.out
+    asked = molvae("ask", "lab", "-n", 6, "-o", "batch.csv")
+    assert asked.status == 0 and "6 molecules" in asked.out
+    rows = table(Path("batch.csv"))
+    assert list(rows[0]) == ["id", "smiles", "activity"] and all(row["activity"] == "" for row in rows)
+
+    lines = ["\ufeffactivity;remark;id;smiles"]
+    lines += [f"{value};x;{row['id']};{row['smiles']}" for value, row in zip(("1.5", "", "0,5", "2"), rows, strict=False)]
+    Path("results.csv").write_bytes("\r\n".join(lines).encode())
+    refused = molvae("tell", "lab", "results.csv")
+    assert refused.status == 2 and "results.csv, line 4: got a comma in a number: '0,5'" in refused.err
+    fixed = "\r\n".join([*lines, lines[1]]).replace("0,5", "0.5")
+    Path("results.csv").write_bytes(fixed.encode())
+    told = molvae("tell", "lab", "results.csv")
+    assert told.status == 0 and "4 results taken" in told.out and "1 rows have no result yet" in told.out
+    assert "8 labels left" in told.out
+
+    repeated = molvae("tell", "lab", "results.csv")
+    assert "0 results taken" in repeated.out and "4 rows had been told before" in repeated.out
+    assert [row["id"] for row in table_of_pending(molvae)] == [rows[1]["id"], rows[4]["id"], rows[5]["id"]]
+    more = molvae("ask", "lab", "-n", 50, "-o", "more.csv")
+    assert more.status == 0 and len(table(Path("more.csv"))) == 5
+    assert not {row["smiles"] for row in table(Path("more.csv"))} & {row["smiles"] for row in rows}
+    nothing = molvae("ask", "lab")
+    assert nothing.status == 2 and "nothing to ask for" in nothing.err
+    summary = json.loads(Path("lab/summary.json").read_text())
+    assert summary["objectives"]["activity"]["best"] == 2.0 and summary["molecules"]["pending"] == 3
+
+
+def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
+    assert molvae("ask", "lab", "--pending", "-o", "pending.csv").status == 0
+    return table(Path("pending.csv"))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["optimize", "--out", "c"], "nobody says what molecules are worth"),
+        (["optimize", "--out", "c", "--manual", "--oracle", "qed"], "people and an oracle at once"),
+        (["optimize", "--out", "c", "--manual"], "a campaign without an objective"),
+        (["optimize", "--oracle", "qed"], "Missing option '--out'"),
+        (["optimize", "--out", "c", "--manual", "--maximize", "a", "--strategy", "toi"], "Did you mean 'toy'?"),
+        (["optimize", "--out", "c", "--manual", "--maximize", "a", "--constraint", "sa <= 4"], "constraints are not there yet"),
+        (["optimize", "--out", "c", "--manual", "--maximize", "a", "--set", "budget=3"], "expected strategy.KEY=VALUE"),
+        (["optimize", "--out", "c", "--resume"], "no campaign at c"),
+        (["ask", "c"], "no campaign at c"),
+        (["tell", "c", "r.csv"], "no campaign at c"),
+    ],
+)
+def test_a_slip_is_one_line_and_status_2(molvae: Molvae, words: list[str], expected: str) -> None:
+    answer = molvae(*words)
+    assert answer.status == 2 and answer.out == ""
+    (line,) = answer.err.splitlines()
+    assert line.startswith("error: ") and expected in line

@@ -1,0 +1,3 @@
+from tests.workflows.conftest import tiny_model
+
+__all__ = ["tiny_model"]
