@@ -46,14 +46,14 @@ class Guided(Strategy):
         if len(first) == num:
             return first
         pool = Pool(history.known | {proposal.smiles for proposal in first})
-        self._fill(pool, situation)
+        self._fill(pool, num - len(first), situation)
         for source in (fill_from_prior, fill_from_library):
             source(pool, num - len(first), tools)
         return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
 
     @abstractmethod
-    def _fill(self, pool: Pool, situation: Situation) -> None:
-        """Put candidates into the pool."""
+    def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
+        """Put candidates for ``num`` proposals into the pool."""
 
     def _settled(self, proposals: list[Proposal], situation: Situation) -> list[Proposal]:
         """The chosen as they are handed over."""

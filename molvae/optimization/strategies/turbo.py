@@ -16,6 +16,7 @@ from molvae.optimization.strategies.ranking import LatentRanking
 from molvae.optimization.strategies.situation import Situation
 
 _FEWEST = 2  # observed points that a deviation can be taken of
+_FEWEST_POINTS = 100
 
 
 @STRATEGIES.register("turbo")
@@ -27,7 +28,7 @@ class Turbo(Guided):
     Args:
         regions: trust regions at a time.
         initial: molecules from the prior before the first region.
-        candidates: points decoded in a round, over all regions.
+        candidates: points decoded in a round for each proposal that it makes, over all regions; at least 100.
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
         max_points: observations that the process is fitted to, at most 2,000.
         length: of a new region's sides, in deviations of the observed points.
@@ -36,7 +37,7 @@ class Turbo(Guided):
     needs_space = True
 
     def __init__(
-        self, regions: int = 5, initial: int = 50, candidates: int = 400, acquisition: str = "thompson",
+        self, regions: int = 5, initial: int = 50, candidates: int = 10, acquisition: str = "thompson",
         max_points: int = 1000, length: float = 1.6,
     ):  # fmt: skip
         self.latent = LatentRanking(max_points)
@@ -44,9 +45,9 @@ class Turbo(Guided):
         self.candidates = candidates
         self.regions = Regions(regions, replace(Rules(), initial=length))
 
-    def _fill(self, pool: Pool, situation: Situation) -> None:
+    def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
         weights = None if self.latent.hyperparameters is None else np.array(self.latent.hyperparameters.length_scales)
-        fill_from_regions(pool, self.regions, self.candidates, situation, weights)
+        fill_from_regions(pool, self.regions, max(_FEWEST_POINTS, self.candidates * num), situation, weights)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def fill_from_regions(
     assert space is not None
     observations = situation.history.observations
     standings = regions.stand(observations, situation.all_scores)
-    scale = _deviations(situation) * _relative(length_scales, space.size)
+    scale = deviations(situation) * _relative(length_scales, space.size)
     for standing in standings:
         centre = situation.latents.of([observations[standing.centre]], space)[0]
         points = box(centre, standing.length * scale, -(-num // len(standings)), rng)
@@ -84,7 +85,7 @@ def fill_from_regions(
             regions.end(standing.region)
 
 
-def _deviations(situation: Situation) -> Floats:
+def deviations(situation: Situation) -> Floats:
     """Of the observed points in each dimension; of 1 where there are too few."""
     points = situation.points(situation.ranking[:1000])
     points = points[np.isfinite(points).all(1)]
