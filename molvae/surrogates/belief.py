@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class Belief:
 class Surrogate(Protocol):
     """Something fitted to values, in units of its own, that has beliefs about candidates."""
 
-    def belief(self, inputs: Floats) -> Belief:
+    def belief(self, inputs: NDArray[Any]) -> Belief:
         """About the candidates ``(candidates, dimensions)``."""
         ...
 
@@ -53,7 +53,7 @@ class Surrogate(Protocol):
 class Ignorance:
     """The surrogate for data that no other can be fitted to: every candidate is worth the same, with deviation 1."""
 
-    def belief(self, inputs: Floats) -> Belief:
+    def belief(self, inputs: NDArray[Any]) -> Belief:
         """Independent standard normals."""
         return Belief(np.zeros(len(inputs)), np.eye(len(inputs)))
 
@@ -69,7 +69,7 @@ def cholesky(matrix: Tensor) -> Tensor:
         for jitter in _JITTERS:
             root, failed = torch.linalg.cholesky_ex(matrix + jitter * unit if jitter else matrix)
             if not int(failed):
-                return root
+                return torch.as_tensor(root)
     raise NumericalError("a covariance without a root", where="surrogate", got=f"{len(matrix)} points")
 
 

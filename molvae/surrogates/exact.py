@@ -75,7 +75,7 @@ class ExactGP:
         self._residuals = torch.from_numpy(targets) - hyperparameters.mean
 
     @torch.no_grad()
-    def belief(self, inputs: NDArray[np.floating]) -> Belief:
+    def belief(self, inputs: NDArray[Any]) -> Belief:
         """About the points ``(candidates, dimensions)``."""
         x = torch.from_numpy(self._scale(np.asarray(inputs, np.float64)))
         cross, own = self._covariance(self._inputs, x), self._covariance(x, x)
@@ -139,7 +139,9 @@ def _kernel(values: Hyperparameters) -> gpytorch.kernels.ScaleKernel:
 class _Process(gpytorch.models.ExactGP):  # type: ignore[misc]
     """Constant mean and the kernel above, for the fit alone."""
 
-    def __init__(self, x: Tensor, y: Tensor, likelihood: gpytorch.likelihoods.GaussianLikelihood, start: Hyperparameters):
+    def __init__(
+        self, x: Tensor, y: Tensor, likelihood: gpytorch.likelihoods.GaussianLikelihood, start: Hyperparameters
+    ):
         super().__init__(x, y, likelihood)
         self.mean_module = gpytorch.means.ConstantMean()
         self.mean_module.constant = start.mean
@@ -170,10 +172,9 @@ def _maximised(x: Tensor, y: Tensor, start: Hyperparameters, max_evaluations: in
         return torch.as_tensor(value.detach())
 
     try:
-        with gpytorch.settings.fast_computations(False, False, False), gpytorch.settings.max_cholesky_size(MAX_POINTS):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of added jitter
-                optimizer.step(loss)  # type: ignore[no-untyped-call]
+        with gpytorch.settings.fast_computations(False, False, False), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of added jitter
+            optimizer.step(loss)  # type: ignore[no-untyped-call]
     except (NanError, NotPSDError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
         raise NumericalError("a likelihood that left the numbers", where="surrogate", got=f"{len(x)} points") from error
     return _values(process, noise, start)

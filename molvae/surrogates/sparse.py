@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import gpytorch
 import numpy as np
@@ -108,7 +109,7 @@ class SparseGP:
         return Prediction(np.concatenate(means) * scale + self._targets.mean, np.concatenate(variances) * scale**2)
 
     @torch.no_grad()
-    def belief(self, inputs: NDArray[np.floating]) -> Belief:
+    def belief(self, inputs: NDArray[Any]) -> Belief:
         """About the process without noise at ``inputs (candidates, dimensions)``, in the targets' units."""
         if not len(inputs):
             return Belief(np.zeros(0), np.zeros((0, 0)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ class TanimotoGP:
     root: Tensor
     residuals: Tensor
 
-    def belief(self, inputs: NDArray[np.uint8]) -> Belief:
+    def belief(self, inputs: NDArray[Any]) -> Belief:
         """About the molecules with these fingerprints ``(candidates, features)``."""
         both = np.concatenate([self.counts, inputs])
         similarity = torch.from_numpy(tanimoto(both, inputs))
@@ -65,7 +66,9 @@ def fit_tanimoto_gp(counts: Counts, targets: Floats, ratio: float | None = None,
         NumericalError: no fit.
     """
     if not len(counts) or len(counts) != len(targets) or not np.isfinite(targets).all():
-        raise InputError("data that a surrogate cannot be fitted to", got=f"{len(counts)} points", expected="1 or more, finite")
+        raise InputError(
+            "data that a surrogate cannot be fitted to", got=f"{len(counts)} points", expected="1 or more, finite"
+        )
     similarity, y = torch.from_numpy(tanimoto(counts, counts)), torch.from_numpy(np.asarray(targets, np.float64))
     if ratio is None:
         low, high = float(np.log(LEAST_RATIO)), float(np.log(GREATEST_RATIO))

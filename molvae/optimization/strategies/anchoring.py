@@ -28,8 +28,8 @@ def anchored(
     settled = list(proposals)
     rows = [row for row, proposal in enumerate(settled) if proposal.z is None]
     points = encoded([settled[row].smiles for row in rows], space)
-    readable = np.isfinite(points).all(1)
-    rows, points = [row for row, fine in zip(rows, readable, strict=True) if fine], points[readable]
+    readable = np.flatnonzero(np.isfinite(points).all(1))
+    rows, points = [rows[place] for place in readable], points[readable]
     missed = []
     for row, point, smiles in zip(rows, points, space.decode(points.astype(np.float32)), strict=True):
         if smiles == settled[row].smiles:

@@ -84,7 +84,11 @@ class TanimotoRanking(Ranking):
         if len(self._counts) + len(new) > _REMEMBERED:
             self._counts, new = {}, list(dict.fromkeys(smiles_list))
         self._counts.update(zip(new, morgan_counts(new), strict=True))
-        return np.stack([self._counts[smiles] for smiles in smiles_list]) if smiles_list else np.zeros((0, NUM_COUNTS), np.uint8)
+        return (
+            np.stack([self._counts[smiles] for smiles in smiles_list])
+            if smiles_list
+            else np.zeros((0, NUM_COUNTS), np.uint8)
+        )
 
     @property
     def state(self) -> dict[str, Any]:

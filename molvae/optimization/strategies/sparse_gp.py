@@ -49,8 +49,13 @@ class SparseRanking(Ranking):
         if self._last is None or self._last[0] != key:
             points, targets = situation.points(np.arange(num)), situation.targets[:num]
             readable = np.isfinite(points).all(1)
-            self._last = key, fitted(
-                lambda: fit_sparse_gp(points[readable], targets[readable], self.fitting), targets[readable], situation.tools
+            self._last = (
+                key,
+                fitted(
+                    lambda: fit_sparse_gp(points[readable], targets[readable], self.fitting),
+                    targets[readable],
+                    situation.tools,
+                ),
             )
         return self._last[1]
 
@@ -74,7 +79,9 @@ class SparseGPStrategy(Guided):
 
     needs_space = True
 
-    def __init__(self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, ascent: int = 20):
+    def __init__(
+        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, ascent: int = 20
+    ):
         self.sparse = SparseRanking(num_inducing, epochs)
         super().__init__(initial, self.sparse, "qlogei")
         self.candidates, self.ascent = candidates, ascent
