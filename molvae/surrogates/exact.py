@@ -13,7 +13,7 @@ from typing import Any
 import gpytorch
 import numpy as np
 import torch
-from linear_operator.utils.errors import NanError, NotPSDError
+from linear_operator.utils.errors import NotPSDError
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -175,7 +175,7 @@ def _maximised(x: Tensor, y: Tensor, start: Hyperparameters, max_evaluations: in
         with gpytorch.settings.fast_computations(False, False, False), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of added jitter
             optimizer.step(loss)  # type: ignore[no-untyped-call]
-    except (NanError, NotPSDError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+    except (RuntimeError, ValueError, NotPSDError) as error:  # not a number, no root: all that the libraries raise
         raise NumericalError("a likelihood that left the numbers", where="surrogate", got=f"{len(x)} points") from error
     return _values(process, noise, start)
 

@@ -28,12 +28,13 @@ class SparseRanking(Ranking):
     Args:
         num_inducing: inducing points.
         epochs: passes over the labels in a fit.
+        min_steps: steps of a fit at least.
     """
 
     needs_space = True
 
-    def __init__(self, num_inducing: int = 500, epochs: int = 2):
-        self.fitting = Fitting(num_inducing=num_inducing, epochs=epochs)
+    def __init__(self, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200):
+        self.fitting = Fitting(num_inducing=num_inducing, epochs=epochs, min_steps=min_steps)
         self._last: tuple[tuple[str, ...], Surrogate] | None = None
 
     def belief(self, situation: Situation, candidates: Sequence[Proposal]) -> Belief:
@@ -74,15 +75,16 @@ class SparseGPStrategy(Guided):
         candidates: points that are decoded in a round for each proposal that it makes; at least 100.
         num_inducing: inducing points.
         epochs: passes over the labels in a fit.
+        min_steps: steps of a fit at least.
         ascent: steps up the expected improvement.
     """
 
     needs_space = True
 
     def __init__(
-        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, ascent: int = 20
-    ):
-        self.sparse = SparseRanking(num_inducing, epochs)
+        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200, ascent: int = 20
+    ):  # fmt: skip
+        self.sparse = SparseRanking(num_inducing, epochs, min_steps)
         super().__init__(initial, self.sparse, "qlogei")
         self.candidates, self.ascent = candidates, ascent
 

@@ -22,7 +22,15 @@ SPECS: list[dict[str, Any]] = [
     {"kind": "hybrid", "latent": False, "ranking": None},
     {"kind": "hybrid", "ranking": "both", "acquisition": "qlogei"},
 ]
-SMALL = {"initial": 10, "num_inducing": 20, "ascent": 3}
+SMALL = {
+    "initial": 10,
+    "candidates": 3,
+    "max_points": 200,
+    "num_inducing": 20,
+    "ascent": 3,
+    "min_steps": 20,
+    "search": 3,
+}
 """Sizes that make a round last a few hundredths of a second."""
 
 
@@ -131,7 +139,7 @@ BAD: dict[str, list[float | None]] = {
 }
 
 
-@pytest.mark.parametrize("data", BAD)
+@pytest.mark.parametrize("data", list(BAD))
 def test_bad_data_are_survived(spec: dict[str, Any], space: GridSpace, data: str) -> None:
     history = History(given(space, BAD[data]), budget_left=100)
     proposals = built(spec).propose(history, 6, tools(space))
