@@ -9,8 +9,10 @@ the marginal likelihood from below and tends to state too much.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import gpytorch
 import numpy as np
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from molvae.errors import InputError, NumericalError
+from molvae.surrogates.belief import Belief
 from molvae.surrogates.prediction import Prediction, ZScore, usable_rows
 
 _PREDICTED_AT_ONCE = 4096
@@ -104,6 +107,56 @@ class SparseGP:
             variances.append(density.variance.double().numpy())
         scale = self._targets.scale
         return Prediction(np.concatenate(means) * scale + self._targets.mean, np.concatenate(variances) * scale**2)
+
+    @torch.no_grad()
+    def belief(self, inputs: NDArray[Any]) -> Belief:
+        """About the process without noise at ``inputs (candidates, dimensions)``, in the targets' units."""
+        if not len(inputs):
+            return Belief(np.zeros(0), np.zeros((0, 0)))
+        density = self._process(self._scaled(inputs))
+        mean, scale = density.mean.double().numpy(), float(self._targets.scale)
+        return Belief(mean * scale + float(self._targets.mean), density.covariance_matrix.double().numpy() * scale**2)
+
+    def ascended(
+        self, inputs: NDArray[np.floating], best: float, low: NDArray[np.floating], high: NDArray[np.floating], steps: int
+    ) -> NDArray[np.float64]:
+        """Points moved up the logarithm of the expected improvement on ``best``, within the box from ``low`` to ``high``.
+
+        Args:
+            inputs: where each begins, ``(points, dimensions)``.
+            best: in the targets' units.
+            low: of the box, ``(dimensions,)``.
+            high: of the box, ``(dimensions,)``.
+            steps: of Adam, each 0.05 deviations of the inputs long or so.
+        """
+        points, (lowest, highest) = self._scaled(inputs), (self._scaled(edge[None]) for edge in (low, high))
+        points.requires_grad_(True)
+        target = (best - float(self._targets.mean)) / float(self._targets.scale)
+        adam = torch.optim.Adam([points], lr=0.05)
+        for _ in range(steps):
+            density = self._process(points)
+            deviation = density.variance.clamp_min(1e-8).sqrt()
+            value = log_improvement((density.mean - target) / deviation) + deviation.log()
+            (points.grad,) = torch.autograd.grad(-value.sum(), points)
+            adam.step()
+            with torch.no_grad():
+                points.copy_(torch.minimum(torch.maximum(points, lowest), highest))
+        return np.asarray(points.detach().double().numpy() * self._inputs.scale + self._inputs.mean)
+
+    def _scaled(self, inputs: NDArray[np.floating]) -> Tensor:
+        dtype = self._process.variational_strategy.inducing_points.dtype
+        return torch.from_numpy(self._inputs(np.asarray(inputs, dtype=np.float64))).to(dtype)
+
+
+def log_improvement(u: Tensor) -> Tensor:
+    """log(φ(u) + u Φ(u)), stable far below zero (Ament et al. 2023, eq. 9)."""
+    u = u.clamp_min(-30.0)
+    near, far = u.clamp_min(-1.0), u.clamp_max(-1.0)
+    normal = torch.exp(-0.5 * near**2) / math.sqrt(2.0 * math.pi)
+    above = torch.log(normal + near * torch.special.ndtr(near))
+    tail = -far * math.sqrt(0.5 * math.pi) * torch.special.erfcx(-far / math.sqrt(2.0))
+    below = -0.5 * far**2 - 0.5 * math.log(2.0 * math.pi) + torch.log1p(-tail.clamp_max(1.0 - 1e-7))
+    return torch.where(u > -1.0, above, below)
 
 
 def fit_sparse_gp(

@@ -1,0 +1,59 @@
+"""Where the observed molecules lie in the latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from molvae.errors import InputError
+from molvae.optimization.history import Floats, Observation
+from molvae.optimization.space import LatentSpace
+
+_BLOCK = 64
+
+
+class Latents:
+    """Latent points of observed molecules: those they were decoded from, or the encoder's where there is none.
+
+    What is encoded depends on the history alone: rounding differs between batches, so molecules are encoded in blocks of
+    64 in the order of proposal, and only whole blocks are remembered. A resumed campaign sees the same points.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[str, ...], Floats] = {}
+
+    def of(self, observations: Sequence[Observation], space: LatentSpace) -> Floats:
+        """Points ``(observations, latent)``; not a number for a molecule that the model cannot read."""
+        points = np.full((len(observations), space.size), np.nan)
+        missing = []
+        for row, observation in enumerate(observations):
+            if observation.z is None:
+                missing.append(row)
+            else:
+                points[row] = observation.z
+        for start in range(0, len(missing), _BLOCK):
+            rows = missing[start : start + _BLOCK]
+            points[rows] = self._block(tuple(observations[row].smiles for row in rows), space)
+        return points
+
+    def _block(self, smiles_list: tuple[str, ...], space: LatentSpace) -> Floats:
+        if smiles_list not in self._blocks:
+            points = encoded(smiles_list, space)
+            if len(smiles_list) < _BLOCK:
+                return points
+            self._blocks[smiles_list] = points
+        return self._blocks[smiles_list]
+
+
+def encoded(smiles_list: Sequence[str], space: LatentSpace) -> Floats:
+    """The encoder's points ``(molecules, latent)``; not a number for a molecule that the model cannot read."""
+    if not smiles_list:
+        return np.zeros((0, space.size))
+    try:
+        return space.encode(smiles_list).astype(np.float64)
+    except InputError:
+        if len(smiles_list) == 1:
+            return np.full((1, space.size), np.nan)
+    half = len(smiles_list) // 2
+    return np.concatenate([encoded(smiles_list[:half], space), encoded(smiles_list[half:], space)])

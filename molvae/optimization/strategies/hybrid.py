@@ -1,0 +1,108 @@
+"""The hybrid of latent optimisation and genetic search: candidates of both kinds, ranked as molecules, each with its point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from molvae.errors import ConfigError
+from molvae.optimization.history import Floats
+from molvae.optimization.regions import Regions, Rules
+from molvae.optimization.strategies.anchoring import anchored
+from molvae.optimization.strategies.base import STRATEGIES, Proposal
+from molvae.optimization.strategies.guided import Guided
+from molvae.optimization.strategies.parents import fill_from_moves
+from molvae.optimization.strategies.pool import Pool, fill_from_prior
+from molvae.optimization.strategies.ranking import RANKINGS
+from molvae.optimization.strategies.situation import Situation
+from molvae.optimization.strategies.turbo import fill_from_regions
+
+_FLATTEST = 1.0
+_TOP = 10
+
+
+@STRATEGIES.register("hybrid")
+class Hybrid(Guided):
+    """Trust regions in the latent space beside crossover and mutation of the best molecules; the default with a model.
+
+    Everything is decoded before it is chosen. Children are encoded, and where the encoder's point does not decode to the
+    child, a small search around it looks for one that does, so that a kept point and its value belong together. When the
+    ten best have not changed for ``patience`` molecules, the trust regions begin elsewhere and parents are drawn more
+    evenly, ten times for each further ``patience``.
+
+    Args:
+        latent: whether trust regions take part; they need a model.
+        genetic: whether crossover and mutation take part.
+        ranking: ``tanimoto``, ``latent``, ``both``, or None: candidates are then taken at random, as a genetic algorithm does.
+        acquisition: ``thompson``, ``qlogei`` or ``greedy``.
+        initial: molecules from the prior, or the library, before anything is learned.
+        candidates: molecules and points that a round looks at for each proposal that it makes, half of each kind.
+        regions: trust regions at a time.
+        population: best molecules that can be parents.
+        sharpness: of the rank weights of parents.
+        crossover_share: how often two parents are crossed; otherwise one is mutated.
+        max_points: observations that a surrogate is fitted to.
+        patience: molecules without a change among the ten best that count as a stall.
+        search: points tried for a child that its encoder misses; 0 leaves it without one.
+    """
+
+    def __init__(
+        self, latent: bool = True, genetic: bool = True, ranking: str | None = "tanimoto", acquisition: str = "thompson",
+        initial: int = 50, candidates: int = 16, regions: int = 5, population: int = 500, sharpness: float = 0.01,
+        crossover_share: float = 0.5, max_points: int = 1000, patience: int = 300, search: int = 8,
+    ):  # fmt: skip
+        if not (latent or genetic):
+            raise ConfigError("a strategy without candidates", where="strategy.hybrid", got="latent = genetic = false",
+                              expected="one of the two at least")  # fmt: skip
+        chosen = None if ranking is None else RANKINGS.build({"kind": ranking, "max_points": max_points})
+        super().__init__(initial, chosen, acquisition)
+        self.latent, self.genetic, self.candidates = latent, genetic, candidates
+        self.population, self.sharpness, self.crossover_share = population, sharpness, crossover_share
+        self.patience, self.search = patience, search
+        self.regions = Regions(regions, Rules())
+        self._restarts = 0
+
+    def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
+        stalls = stalled(situation.scores) // self.patience
+        if stalls > self._restarts:
+            situation.tools.log(f"stalled for {stalls * self.patience} molecules: the trust regions begin elsewhere")
+            self.regions.end_all()
+        self._restarts = stalls
+        with_latent = self.latent and situation.tools.space is not None
+        wanted = num if self.ranking is None else self.candidates * num
+        share = -(-wanted // (2 if with_latent and self.genetic else 1))
+        if self.genetic:
+            sharpness = min(self.sharpness * 10.0**stalls, max(_FLATTEST, self.sharpness))
+            fill_from_moves(pool, share, situation, self.population, sharpness, self.crossover_share)
+        if with_latent:
+            fill_from_regions(pool, self.regions, share, situation)
+            fill_from_prior(pool, len(pool) + share // 20, situation.tools)
+
+    def _settled(self, proposals: list[Proposal], situation: Situation) -> list[Proposal]:
+        """Children with a latent point that decodes to them, where one is found."""
+        if situation.tools.space is None or not self.latent:
+            return proposals
+        return anchored(proposals, situation.tools.space, self.search, situation.tools.rng)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Hyperparameters, regions, and stalls so far."""
+        return {**super().state, "regions": self.regions.state, "restarts": self._restarts}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        super().restore(state)
+        if "regions" in state:
+            self.regions.restore(state["regions"])
+        self._restarts = int(state.get("restarts", 0))
+
+
+def stalled(scores: Floats) -> int:
+    """Molecules since one last came among the ten best, ``scores`` being in the order of proposal."""
+    if len(scores) <= _TOP:
+        return 0
+    tenth = np.sort(scores)[-_TOP]
+    better = np.flatnonzero(scores > tenth)
+    reached = np.flatnonzero(scores == tenth)[: _TOP - len(better)]
+    return len(scores) - 1 - int(max(better.max(initial=-1), reached.max(initial=-1)))

@@ -1,0 +1,82 @@
+"""Candidates of a round: molecules, each once, none of them known, each with a latent point that decodes to it or with none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molvae.optimization.history import History
+from molvae.optimization.space import LatentSpace
+from molvae.optimization.strategies.base import Proposal, Tools
+
+_BLOCK = 256
+_MAX_BLOCKS = 12
+
+
+class Pool:
+    """The candidates of one round.
+
+    Args:
+        known: canonical SMILES that must not be proposed.
+
+    Attributes:
+        candidates: in the order of arrival.
+    """
+
+    def __init__(self, known: Iterable[str]):
+        self.candidates: list[Proposal] = []
+        self._seen = set(known)
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def add_points(self, space: LatentSpace, z: NDArray[np.floating], sources: str | Sequence[str]) -> int:
+        """Decode points ``(points, latent)`` and take what is a molecule and new; how many that were."""
+        points = np.asarray(z, dtype=np.float32)
+        labels = [sources] * len(points) if isinstance(sources, str) else sources
+        before = len(self)
+        for smiles, point, source in zip(space.decode(points), points, labels, strict=True):
+            if smiles is not None:
+                self._add(Proposal(smiles, point.astype(np.float64), source))
+        return len(self) - before
+
+    def add_molecules(self, smiles_list: Iterable[str], source: str) -> int:
+        """Take canonical molecules that are new; how many that were."""
+        before = len(self)
+        for smiles in smiles_list:
+            self._add(Proposal(smiles, None, source))
+        return len(self) - before
+
+    def _add(self, candidate: Proposal) -> None:
+        if candidate.smiles not in self._seen:
+            self._seen.add(candidate.smiles)
+            self.candidates.append(candidate)
+
+
+def fill_from_prior(pool: Pool, num: int, tools: Tools) -> None:
+    """Points of the prior, until the pool has ``num`` candidates or the prior has nothing new to say."""
+    if tools.space is None:
+        return
+    for _ in range(_MAX_BLOCKS):
+        if len(pool) >= num:
+            return
+        size = min(_BLOCK, 2 * (num - len(pool)) + 4)
+        pool.add_points(tools.space, tools.space.sample(size, tools.rng), "prior")
+
+
+def fill_from_library(pool: Pool, num: int, tools: Tools) -> None:
+    """Molecules of the library in random order, until the pool has ``num`` candidates."""
+    for place in tools.rng.permutation(len(tools.library)):
+        if len(pool) >= num:
+            return
+        pool.add_molecules([tools.library[place]], "library")
+
+
+def unguided(history: History, num: int, tools: Tools) -> list[Proposal]:
+    """Proposals that no result has had a say in: from the prior, from the library where there is no model or it is spent."""
+    pool = Pool(history.known)
+    fill_from_prior(pool, num, tools)
+    fill_from_library(pool, num, tools)
+    return pool.candidates[:num]

@@ -1,0 +1,175 @@
+"""What every strategy owes to a campaign, whatever it does inside."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molvae.chem.molecules import canonical_or_none
+from molvae.optimization.history import History, Observation
+from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
+from tests.optimization.spaces import GridSpace
+
+SPECS: list[dict[str, Any]] = [
+    *({"kind": kind} for kind in STRATEGIES),
+    {"kind": "turbo", "acquisition": "qlogei"},
+    {"kind": "turbo", "acquisition": "greedy", "regions": 1},
+    {"kind": "hybrid", "genetic": False, "ranking": "latent"},
+    {"kind": "hybrid", "latent": False},
+    {"kind": "hybrid", "latent": False, "ranking": None},
+    {"kind": "hybrid", "ranking": "both", "acquisition": "qlogei"},
+]
+SMALL = {
+    "initial": 10,
+    "candidates": 3,
+    "max_points": 200,
+    "num_inducing": 20,
+    "ascent": 3,
+    "min_steps": 20,
+    "search": 3,
+}
+"""Sizes that make a round last a few hundredths of a second."""
+
+
+def built(spec: dict[str, Any]) -> Strategy:
+    known = STRATEGIES.parameters(spec["kind"])
+    return STRATEGIES.build({**{name: value for name, value in SMALL.items() if name in known}, **spec})
+
+
+def named(spec: dict[str, Any]) -> str:
+    return "-".join(str(value) for value in spec.values())
+
+
+@pytest.fixture(scope="module", params=SPECS, ids=named)
+def spec(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return dict(request.param)
+
+
+@pytest.fixture(scope="module")
+def space(molecules: list[str]) -> GridSpace:
+    return GridSpace(molecules)
+
+
+def worth(smiles: str) -> float:
+    return smiles.count("N") + 0.01 * len(smiles)
+
+
+def tools(space: GridSpace, seed: int = 0, lines: list[str] | None = None) -> Tools:
+    return Tools(np.random.default_rng(seed), space, space.molecules, (lines if lines is not None else []).append)
+
+
+def observed(proposals: list[Proposal], values: list[float | None] | None = None) -> list[Observation]:
+    values = [worth(each.smiles) for each in proposals] if values is None else values
+    return [
+        Observation(each.smiles, None if value is None else (value,), each.z, each.source)
+        for each, value in zip(proposals, values, strict=True)
+    ]
+
+
+def given(space: GridSpace, values: list[float | None]) -> list[Observation]:
+    """Labels known before the campaign, for the first molecules."""
+    proposals = [Proposal(smiles, source="given") for smiles in space.molecules[: len(values)]]
+    return observed(proposals, values)
+
+
+def check(proposals: list[Proposal], history: History, num: int, space: GridSpace) -> None:
+    names = [each.smiles for each in proposals]
+    assert len(names) <= num and len(set(names)) == len(names)
+    assert not set(names) & history.known
+    assert all(canonical_or_none(smiles) == smiles for smiles in names)
+    assert all(each.source for each in proposals)
+    for each in proposals:
+        if each.z is not None:
+            assert space.decode(np.asarray(each.z, dtype=np.float32)[None]) == [each.smiles]
+
+
+def campaign(strategy: Strategy, space: GridSpace, rounds: int, num: int) -> list[Observation]:
+    """Rounds of a campaign; the last few of each come in a round later."""
+    done: list[Observation] = []
+    late: list[Observation] = []
+    for number in range(rounds):
+        history = History(done, frozenset(each.smiles for each in late), budget_left=1000)
+        proposals = strategy.propose(history, num, tools(space, seed=number))
+        check(proposals, history, num, space)
+        done, late = done + late, []
+        answered = observed(proposals)
+        done, late = done + answered[:-2], answered[-2:]
+    return done
+
+
+def test_a_campaign_with_pending_points_is_well_behaved(spec: dict[str, Any], space: GridSpace) -> None:
+    assert len(campaign(built(spec), space, rounds=5, num=8)) >= 36
+
+
+def test_the_same_history_and_generator_give_the_same_proposals(spec: dict[str, Any], space: GridSpace) -> None:
+    def names() -> list[str]:
+        return [each.smiles for each in campaign(built(spec), space, rounds=4, num=7)]
+
+    assert names() == names()
+
+
+def test_a_strategy_goes_on_from_its_state(spec: dict[str, Any], space: GridSpace) -> None:
+    strategy = built(spec)
+    done = campaign(strategy, space, rounds=4, num=8)
+    resumed = built(spec)
+    resumed.restore(json.loads(json.dumps(strategy.state)))
+    for number in (10, 11):
+        history = History(done, budget_left=100)
+        expected = strategy.propose(history, 6, tools(space, number))
+        found = resumed.propose(history, 6, tools(space, number))
+        assert [(each.smiles, each.source) for each in found] == [(each.smiles, each.source) for each in expected]
+        assert all(np.array_equal(a.z, b.z) for a, b in zip(found, expected, strict=True) if a.z is not None)
+        assert resumed.state == strategy.state
+        done = done + observed(found)
+
+
+BAD: dict[str, list[float | None]] = {
+    "nothing": [],
+    "one": [1.0],
+    "all failed": [None] * 20,
+    "one of many": [None] * 19 + [0.5],
+    "all equal": [0.25] * 20,
+    "large": [1e6 * (number % 7) for number in range(20)],
+    "one far off": [*(0.1 * number for number in range(19)), 1e6],
+    "tiny differences": [1.0 + 1e-14 * number for number in range(20)],
+    "not a number": [float("nan"), float("inf"), -float("inf"), *(float(number) for number in range(17))],
+}
+
+
+@pytest.mark.parametrize("data", list(BAD))
+def test_bad_data_are_survived(spec: dict[str, Any], space: GridSpace, data: str) -> None:
+    history = History(given(space, BAD[data]), budget_left=100)
+    proposals = built(spec).propose(history, 6, tools(space))
+    check(proposals, history, 6, space)
+    assert len(proposals) == 6
+
+
+def test_data_that_teach_nothing_are_named_in_the_log(spec: dict[str, Any], space: GridSpace) -> None:
+    strategy, lines = built(spec), list[str]()
+    if getattr(strategy, "ranking", None) is None:
+        pytest.skip("has no surrogate")
+    strategy.propose(History(given(space, BAD["all equal"])), 6, tools(space, lines=lines))
+    assert any("all equal" in line for line in lines)
+
+
+def test_the_number_asked_for_is_respected(spec: dict[str, Any], space: GridSpace) -> None:
+    history = History(given(space, [float(number) for number in range(20)]), budget_left=100)
+    strategy = built(spec)
+    assert strategy.propose(history, 0, tools(space)) == []
+    assert len(strategy.propose(history, 1, tools(space))) == 1
+
+
+def test_what_is_known_is_not_proposed_even_when_little_else_is_left(spec: dict[str, Any], space: GridSpace) -> None:
+    left = set(space.molecules[:3])
+    others = [Proposal(smiles) for smiles in dict.fromkeys(space.molecules) if smiles not in left]
+    history = History(observed(others[:100]), frozenset(each.smiles for each in others[100:]), budget_left=100)
+    check(built(spec).propose(history, 10, tools(space)), history, 10, space)
+
+
+def test_thousands_of_labels_are_no_trouble(spec: dict[str, Any], space: GridSpace) -> None:
+    chains = [Proposal("C" * (1 + number % 90) + "O" * (1 + number // 90), source="given") for number in range(3000)]
+    history = History(observed(chains, [float(number % 97) for number in range(3000)]), budget_left=100)
+    check(built(spec).propose(history, 5, tools(space)), history, 5, space)

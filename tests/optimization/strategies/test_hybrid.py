@@ -1,0 +1,68 @@
+"""The hybrid: where its proposals come from, what its switches do, what a stall is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molvae.errors import ConfigError
+from molvae.optimization.history import History, Observation
+from molvae.optimization.strategies import STRATEGIES, Hybrid, Tools
+from molvae.optimization.strategies.hybrid import stalled
+from molvae.optimization.strategies.parents import rank_weights
+from tests.optimization.spaces import GridSpace
+
+
+def sources(molecules: list[str], **arguments: Any) -> set[str]:
+    """First words of the sources of 40 proposals after 60 labels."""
+    space = GridSpace(molecules)
+    seen = [Observation(smiles, (float(len(smiles)),), source="given") for smiles in space.molecules[:60]]
+    tools = Tools(np.random.default_rng(0), space, (), [].append)
+    strategy = STRATEGIES.build({"kind": "hybrid", "candidates": 6, **arguments})
+    return {each.source.split()[0] for each in strategy.propose(History(seen), 40, tools)}
+
+
+def test_each_part_can_be_switched_off(molecules: list[str]) -> None:
+    assert sources(molecules, genetic=False) <= {"region", "prior"}
+    assert sources(molecules, latent=False) <= {"crossover", "mutation"}
+    assert sources(molecules, latent=False, ranking=None, crossover_share=0.0) == {"mutation"}
+    assert {"region", "mutation"} <= sources(molecules, ranking=None, candidates=4)
+    with pytest.raises(ConfigError, match="without candidates"):
+        Hybrid(latent=False, genetic=False)
+
+
+def test_it_works_without_a_model(molecules: list[str]) -> None:
+    tools = Tools(np.random.default_rng(0), None, molecules, [].append)
+    strategy = Hybrid(initial=10)
+    first = strategy.propose(History(), 10, tools)
+    assert {each.source for each in first} == {"library"}
+    seen = [Observation(each.smiles, (float(len(each.smiles)),), None, each.source) for each in first]
+    later = strategy.propose(History(seen), 10, tools)
+    assert len(later) == 10 and {each.source for each in later} <= {"crossover", "mutation"}
+
+
+def test_rank_weights_fall_with_the_rank_and_flatten() -> None:
+    sharp, flat = rank_weights(100, 0.01), rank_weights(100, 1.0)
+    assert sharp.sum() == pytest.approx(1.0) and (np.diff(sharp) < 0.0).all()
+    assert sharp[0] / sharp[9] == pytest.approx(11.0 / 2.0)
+    assert sharp[:10].sum() > 0.4 > 0.2 > flat[:10].sum()
+
+
+def test_a_stall_is_counted_from_the_last_change_among_the_ten_best() -> None:
+    rising = np.arange(30.0)
+    assert stalled(rising) == 0
+    assert stalled(np.concatenate([rising, np.zeros(7)])) == 7
+    assert stalled(np.concatenate([rising, np.zeros(3), [25.0], np.zeros(2)])) == 2  # it displaces the tenth
+    assert stalled(np.ones(50)) == 40 and stalled(np.ones(5)) == 0
+
+
+def test_a_stall_is_named_and_the_regions_begin_elsewhere(molecules: list[str]) -> None:
+    space, lines = GridSpace(molecules), list[str]()
+    seen = [Observation(smiles, (float(30 - row),), source="given") for row, smiles in enumerate(space.molecules[:60])]
+    strategy = Hybrid(initial=10, patience=40, regions=2, candidates=4)
+    for num in (30, 60):
+        strategy.propose(History(seen[:num]), 5, Tools(np.random.default_rng(0), space, (), lines.append))
+    assert any("stalled for 40" in line for line in lines)
+    assert {region["number"] for region in strategy.state["regions"]["living"]} == {2, 3}
