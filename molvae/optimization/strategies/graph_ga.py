@@ -48,15 +48,15 @@ class GraphGA(Strategy):
         self.max_atoms = max_atoms
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
-        """Starting molecules while there are few observations, children afterwards."""
-        first = starting_molecules(tools, min(num, self._num_to_start(history)), history.known)
+        """Starting molecules while there are few observations, children of the best for the rest of the round."""
         parents = self._parents(history)
-        if first or not parents:
-            return first or starting_molecules(tools, num, history.known)
-        wanted = min(num, self.offspring)
-        proposals = self._children(parents, wanted, history, tools)
-        taken = history.known | proposals.keys()
-        return [*proposals.values(), *starting_molecules(tools, wanted - len(proposals), taken)]
+        if not parents:  # the start itself, or nothing has a value yet
+            return starting_molecules(tools, num if history.observations else min(num, self._num_to_start(history)), history.known)
+        first = starting_molecules(tools, min(num, self._num_to_start(history)), history.known)
+        taken = history.known | {proposal.smiles for proposal in first}
+        wanted = min(num - len(first), self.offspring)
+        children = self._children(parents, wanted, taken, tools)
+        return [*first, *children.values(), *starting_molecules(tools, wanted - len(children), taken | children.keys())]
 
     def _num_to_start(self, history: History) -> int:
         """How many starting molecules are still to be asked for."""
@@ -70,12 +70,14 @@ class GraphGA(Strategy):
         best = [place for place in np.argsort(-scores, kind="stable") if np.isfinite(scores[place])]
         return [history.succeeded[place] for place in best[: self.population]]
 
-    def _children(self, parents: list[Observation], num: int, history: History, tools: Tools) -> dict[str, Proposal]:
+    def _children(
+        self, parents: list[Observation], num: int, known: Collection[str], tools: Tools
+    ) -> dict[str, Proposal]:
         """New children by their SMILES; fewer than asked for where the parents have no more."""
         scores = np.array([parent.values[0] for parent in parents if parent.values is not None])
         couples = tools.rng.choice(len(parents), size=(_ATTEMPTS * num, 2), p=self.selection.chances(scores))
         children: dict[str, Proposal] = {}
-        taken = set(history.known)
+        taken = set(known)
         for mother, father in couples:
             if len(children) == num:
                 break
