@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_order_and_ties_are_kept_and_units_are_bounded(values: list[float]) -> N
     order = np.argsort(values, kind="stable")
     assert np.isfinite(warped).all() and np.abs(warped).max() < 50.0
     assert (np.diff(warped[order]) >= -1e-12).all()
-    assert all(warped[a] == warped[b] for a, b in itertools.pairwise(order) if values[a] == values[b])
+    assert all(warped[a] == warped[b] for a, b in pairwise(order) if values[a] == values[b])
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e6, 0.0), (1e-6, 3.0), (2.0, -1e3)])
