@@ -245,6 +245,7 @@ def _unpacked(payload: bytes) -> Any:
 # What runs on the cluster: in a thread of a Dask worker.
 
 _at_work: dict[int, tuple[str, Workers]] = {}
+_ended: set[str] = set()
 _changing = threading.Lock()
 
 
@@ -259,12 +260,17 @@ def _work(key: str, payload: bytes) -> bytes:
     except Exception as error:  # a function or an item that this machine cannot import
         return _packed(Outcome("raised", reason=one_line(error)))
     workers = _workers_of_this_thread(processes)
+    if workers is None:
+        return _packed(_LOST)
     return _packed(list(workers.run(function, items, chunk_size=len(items), seconds=seconds)))
 
 
-def _workers_of_this_thread(processes: _Processes) -> Workers:
+def _workers_of_this_thread(processes: _Processes) -> Workers | None:
+    """The process of this thread; none for a pool that has ended, whose tasks may still stand in this worker's queue."""
     thread = threading.get_ident()
     with _changing:
+        if processes.token in _ended:
+            return None
         token, workers = _at_work.get(thread, ("", None))
         if workers is None or token != processes.token:
             if workers is not None:
@@ -280,6 +286,7 @@ def _workers_of_this_thread(processes: _Processes) -> Workers:
 def _end_processes(token: str) -> None:
     """End one pool's processes on this Dask worker."""
     with _changing:
+        _ended.add(token)
         for thread, (owner, workers) in list(_at_work.items()):
             if owner == token:
                 del _at_work[thread]
