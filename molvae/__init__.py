@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from molvae.errors import ArtifactError, ConfigError, InputError, MolvaeError, NumericalError, OracleError
     from molvae.model import Model, load
     from molvae.vae import VAE
-    from molvae.workflows import evaluate, reconstruct, train
+    from molvae.workflows import evaluate, fit_prior, reconstruct, train
 
 _HOMES = {
     "ArtifactError": "errors", "ConfigError": "errors", "InputError": "errors", "MolvaeError": "errors",
     "NumericalError": "errors", "OracleError": "errors",
     "Model": "model", "VAE": "vae", "load": "model",
-    "evaluate": "workflows", "reconstruct": "workflows", "train": "workflows",
+    "evaluate": "workflows", "fit_prior": "workflows", "reconstruct": "workflows", "train": "workflows",
 }
 
 __all__ = [
     "VAE", "ArtifactError", "ConfigError", "InputError", "Model", "MolvaeError", "NumericalError", "OracleError",
-    "evaluate", "load", "reconstruct", "train",
+    "evaluate", "fit_prior", "load", "reconstruct", "train",
 ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from molvae.cli import data, describe, evaluate, generate, training
+from molvae.cli import data, describe, evaluate, fit_prior, generate, training
 from molvae.errors import JobError, MolvaeError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 training.register(app)
 generate.register(app)
+fit_prior.register(app)
 describe.register(app)
 evaluate.register(app)
 app.add_typer(data.app, name="data")

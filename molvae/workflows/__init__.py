@@ -4,6 +4,7 @@ from molvae.workflows.demo import demo
 from molvae.workflows.evaluation import LatentOptions, evaluate
 from molvae.workflows.generation import decode, encode, interpolate, sample
 from molvae.workflows.inventory import doctor, fetch_data, list_data
+from molvae.workflows.prior_fitting import fit_prior, parse_settings
 from molvae.workflows.reconstruction import reconstruct
 from molvae.workflows.training import train
 
@@ -15,8 +16,10 @@ __all__ = [
     "encode",
     "evaluate",
     "fetch_data",
+    "fit_prior",
     "interpolate",
     "list_data",
+    "parse_settings",
     "reconstruct",
     "sample",
     "train",
