@@ -16,11 +16,11 @@ NUM_CODES = 200_000
 @torch.no_grad()
 def nearest_distance_ratio(
     prior: FittedPrior, train: Float[Tensor, "records latent"], held_out: Float[Tensor, "others latent"], seed: int = 0
-) -> float:
+) -> float | None:
     """How near samples are to the codes of the fit, against how near codes of other records are.
 
     The ratio of median distances to the nearest code, in whitened coordinates: about 1 for a density of codes in general, near 0
-    for one that has learned them by heart.
+    for one that has learned them by heart. None where the other records' codes are among those of the fit.
     """
     chosen = torch.randperm(len(train), generator=generator(seed, 0, "nearest"))[:NUM_CODES]
     codes = prior.whitening(train[chosen])
@@ -32,4 +32,4 @@ def nearest_distance_ratio(
                      for part in torch.split(points, NUM_SAMPLES)]).median()
         for points in (samples, others)
     ]  # fmt: skip
-    return float(distances[0] / distances[1])
+    return float(distances[0] / distances[1]) if distances[1] > 0 else None

@@ -91,7 +91,7 @@ def fit_prior(
     records = choose(records, limit, seed)
     train, held_out = codes_of(loaded, records, fit, stages)
     began = time.monotonic()
-    figures = prior.fit(train, held_out, seed, stages)
+    figures: dict[str, float | None] = {**prior.fit(train, held_out, seed, stages)}
     stages.close()
     figures["nearest_distance_ratio"] = nearest_distance_ratio(prior, train, held_out, seed)
     prior.about = {
@@ -123,9 +123,10 @@ def build(model: Model, fit: Fit) -> FittedPrior:
             "a model whose codes are no points of a continuous space", where="model.prior", got=f"'{trained_with.kind}'",
             expected=" or ".join(FITTED_AFTER), hint="Its own prior is learned in training: sample that.",
         )  # fmt: skip
-    torch.manual_seed(fit.seed)  # the nets' first weights
     spec = {**fit.settings, "kind": fit.kind}
-    prior = PRIORS.build(spec, latent_size=model.latent_size, support=trained_with.support)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(fit.seed)  # the nets' first weights
+        prior = PRIORS.build(spec, latent_size=model.latent_size, support=trained_with.support)
     assert isinstance(prior, FittedPrior)
     return prior
 
@@ -171,6 +172,6 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
 def summary(prior: FittedPrior, where: str) -> str:
     """A few lines on a fit."""
     about, figures = prior.about, prior.about["figures"]
-    shown = [f"  {name:24s}{value:.4g}" for name, value in figures.items()]
+    shown = [f"  {name:24s}{value:.4g}" for name, value in figures.items() if value is not None]
     head = f"{prior.kind} prior of {about['codes']:,} codes ({about['on']}) in {about['seconds']:.0f} s"
     return "\n".join([head, *shown, f"→ {where}"])

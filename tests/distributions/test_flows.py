@@ -58,7 +58,7 @@ def test_a_flow_is_undone() -> None:
 def test_a_fresh_velocity_is_zero_and_its_loss_is_one() -> None:
     prior = FlowMatchingPrior(3, hidden_size=8, num_blocks=1).double()
     y = torch.randn(4000, 3, generator=generator(0, 0)).double()
-    assert float(prior.matching_loss(y, generator(0, 1))) == pytest.approx(1, abs=0.05)
+    assert prior.matching_loss(y, generator(0, 1)).item() == pytest.approx(1, abs=0.05)
     torch.testing.assert_close(prior.log_density(y[:5]), torch.from_numpy(stats.norm.logpdf(y[:5].numpy()).sum(1)))
 
 
@@ -71,16 +71,14 @@ def test_the_solver_carries_noise_along_a_known_velocity() -> None:
         return x * (s**2 - 1) * sine * cosine / (cosine**2 + s**2 * sine**2)
 
     errors = []
-    for num_solver_steps in (16, 32):
+    for num_solver_steps in (8, 16):
         prior = FlowMatchingPrior(1, hidden_size=8, num_solver_steps=num_solver_steps).double()
-        prior._at = lambda y, angle: velocity(y, y.new_full((len(y),), angle))  # type: ignore[method-assign]
-        noise = prior.noise(200, generator(0, 7))
+        prior.slope = lambda y, angle: velocity(y, y.new_full((len(y),), angle))  # type: ignore[method-assign]
         drawn = prior.draw(200, generator(0, 7))
-        errors.append(float((drawn - s * noise).abs().max()))
-        at = torch.linspace(-1, 1, 9).double()[:, None]
-        expected = stats.norm.logpdf(at.numpy(), scale=s).sum(1)
-        np.testing.assert_allclose(prior.log_density(at).numpy(), expected, atol=0.02 * (32 / num_solver_steps) ** 2)
-    assert errors[1] < 0.005 and errors[0] / errors[1] > 3  # second order: a quarter for half the step
+        errors.append(float((drawn - s * prior.noise(200, generator(0, 7))).abs().max()))
+    assert errors[1] < 1e-4 and errors[0] / errors[1] > 10  # fourth order: a sixteenth or less for half the step
+    at = torch.linspace(-1, 1, 9).double()[:, None]
+    np.testing.assert_allclose(prior.log_density(at).numpy(), stats.norm.logpdf(at.numpy(), scale=s).sum(1), atol=0.01)
 
 
 def test_flow_matching_recovers_a_mixture() -> None:
@@ -92,9 +90,8 @@ def test_flow_matching_recovers_a_mixture() -> None:
         return torch.from_numpy(rng.standard_normal((num, 2)) * 0.5 + np.where(first, [-3.0, 0.0], [1.0, 0.0])).float()
 
     torch.manual_seed(0)
-    prior = FlowMatchingPrior(2, hidden_size=64, num_blocks=2, num_steps=600, batch_size=512, learning_rate=5e-3)
-    figures = prior.fit(draw(20_000), draw(1000), seed=1)
-    assert figures["held_out_loss"] < 0.8
+    prior = FlowMatchingPrior(2, hidden_size=64, num_blocks=2, num_steps=300, batch_size=256, learning_rate=5e-3)
+    prior.fit(draw(20_000), draw(1000), seed=1)
     sample = prior.sample(8000, generator(0, 1)).double().numpy()
     interval = 4 / math.sqrt(len(sample))
     left = sample[:, 0] < -1
