@@ -91,7 +91,13 @@ def parse() -> argparse.Namespace:
 def opened(options: argparse.Namespace) -> dict[str, Any]:
     """The results so far, if they are of the same model, data, n and seed."""
     weights = hashlib.sha256((find(options.model) / "weights.safetensors").read_bytes()).hexdigest()
-    settings = {"weights": weights, "data": options.data, "reference": options.reference, "n": options.n, "seed": options.seed}
+    settings = {
+        "weights": weights,
+        "data": options.data,
+        "reference": options.reference,
+        "n": options.n,
+        "seed": options.seed,
+    }
     path = hardware.RESULTS / "priors.json"
     earlier = json.loads(path.read_text()) if path.exists() else {}
     if earlier.get("about", {}).get("settings") == settings:
@@ -112,7 +118,11 @@ def measure(name: str, model: Model, test: Any, judge: Judge, options: argparse.
     prior = fit_prior(model, options.data, kind=kind, on=on, settings=parse_settings(assignments), seed=options.seed)  # type: ignore[arg-type]
     seconds = time.perf_counter() - began
     parameters = sum(value.numel() for value in prior.state_dict().values())
-    figures = {"seconds_with_encoding": round(seconds, 1), "seconds_to_fit": prior.about["seconds"], "parameters": parameters}
+    figures = {
+        "seconds_with_encoding": round(seconds, 1),
+        "seconds_to_fit": prior.about["seconds"],
+        "parameters": parameters,
+    }
     return {**judge(model.sample(options.n, seed=options.seed, prior="fitted")), **figures, **prior.about["figures"]}
 
 
@@ -128,8 +138,21 @@ def compare(result: dict[str, Any]) -> None:
 
 
 def table(result: dict[str, Any]) -> str:
-    columns = ("FCD/Test", "excess", "ratio", "valid", "unique", "novelty", "nearest_distance_ratio", "held_out_nats", "seconds_to_fit")
-    lines = [f"{result['about']['settings']['n']:,} samples", f"{'prior':50}" + "".join(f"{name[:14]:>16}" for name in columns)]
+    columns = (
+        "FCD/Test",
+        "excess",
+        "ratio",
+        "valid",
+        "unique",
+        "novelty",
+        "nearest_distance_ratio",
+        "held_out_nats",
+        "seconds_to_fit",
+    )
+    lines = [
+        f"{result['about']['settings']['n']:,} samples",
+        f"{'prior':50}" + "".join(f"{name[:14]:>16}" for name in columns),
+    ]
     for row in result["rows"]:
         cells = (f"{row[name]:16.3f}" if row.get(name) is not None else " " * 16 for name in columns)
         lines.append(f"{row['name']:50}" + "".join(cells))

@@ -31,13 +31,20 @@ def fit_prior(
     data: Data,
     kind: Annotated[Kind, typer.Option(help="The density.")] = Kind.flow_matching,
     on: Annotated[On, typer.Option(help="Fit to the encoder's means, or to samples z ~ q(z|x).")] = On.samples,
+    spread: Annotated[
+        float, typer.Option(help="Draw samples in towards the mean: mean + spread (z - mean).", min=0.0, max=1.0)
+    ] = 1.0,
     limit: Annotated[
         int | None, typer.Option(help="Use this many molecules, drawn at random.", min=20, show_default=False)
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", show_default=False,
-                     help="A setting of the density: num_components=50, hidden_size=1024, num_steps=20000 ..."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            show_default=False,
+            help="A setting of the density: num_components=50, hidden_size=1024, num_steps=20000 ...",
+        ),
     ] = None,
     smiles_column: SmilesColumn = None,
     seed: Seed = 0,
@@ -47,7 +54,8 @@ def fit_prior(
     from molvae import workflows
 
     workflows.fit_prior(
-        model, data, kind=kind.value, on=on.value, settings=workflows.parse_settings(settings or []), limit=limit,
+        model, data, kind=kind.value, on=on.value,
+        spread=spread, settings=workflows.parse_settings(settings or []), limit=limit,
         smiles_column=smiles_column, seed=seed, quiet=quiet,
     )  # fmt: skip
 

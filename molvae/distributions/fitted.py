@@ -65,7 +65,10 @@ class FittedPrior(Prior):
         for name, codes in (("train", train), ("held_out", held_out)):
             if codes.ndim != 2 or codes.shape[1] != self.latent_size or not len(codes):
                 raise InputError(
-                    "codes of the wrong shape", where=name, got=tuple(codes.shape), expected=f"(records, {self.latent_size})"
+                    "codes of the wrong shape",
+                    where=name,
+                    got=tuple(codes.shape),
+                    expected=f"(records, {self.latent_size})",
                 )
         self.whitening.fit(train)
         return self.learn(self.whitening(train), self.whitening(held_out), seed, watch or Unwatched())
@@ -107,7 +110,9 @@ class FittedPrior(Prior):
     def mean_nats(self, y: Float[Tensor, "records latent"]) -> float:
         """Mean log p(z) of whitened codes of the real line's support, in nats a record."""
         with torch.no_grad():
-            return float(torch.cat([self.log_prob(self.whitening.inverse(part)) for part in torch.split(y, SAMPLE_BLOCK)]).mean())
+            return float(
+                torch.cat([self.log_prob(self.whitening.inverse(part)) for part in torch.split(y, SAMPLE_BLOCK)]).mean()
+            )
 
 
 def standard_normal_nats(y: Float[Tensor, "records latent"]) -> Float[Tensor, " records"]:
@@ -165,8 +170,13 @@ class MixturePrior(FittedPrior):
         from sklearn.mixture import GaussianMixture
 
         if len(train) < self.num_components:
-            raise InputError("fewer codes than components", where="fit-prior", got=len(train),
-                             expected=f"{self.num_components} or more", hint="Give more data, or --set num_components=10.")
+            raise InputError(
+                "fewer codes than components",
+                where="fit-prior",
+                got=len(train),
+                expected=f"{self.num_components} or more",
+                hint="Give more data, or --set num_components=10.",
+            )
         mixture = GaussianMixture(
             self.num_components, reg_covar=self.covariance_floor, random_state=seed, tol=1e-3, warm_start=True
         )
@@ -181,11 +191,17 @@ class MixturePrior(FittedPrior):
                 watch("fitting", mixture.n_iter_, self.max_iterations)
                 watch.say(f"iteration {iterations}: {mixture.lower_bound_:.4f} nats a whitened code")
         self._take(mixture)
-        return {"iterations": iterations, "train_nats": self.mean_nats(train), "held_out_nats": self.mean_nats(held_out)}
+        return {
+            "iterations": iterations,
+            "train_nats": self.mean_nats(train),
+            "held_out_nats": self.mean_nats(held_out),
+        }
 
     def draw(self, num: int, generator: torch.Generator | None) -> Float[Tensor, "num latent"]:
         """A component, then a point of it."""
-        component = torch.multinomial(self.weights.cpu().float(), num, replacement=True, generator=generator).to(self.means.device)
+        component = torch.multinomial(self.weights.cpu().float(), num, replacement=True, generator=generator).to(
+            self.means.device
+        )
         noise = self.noise(num, generator)
         y = torch.empty_like(noise)
         for k in set(component.tolist()):

@@ -103,7 +103,9 @@ def descend(
         if step % recipe.judge_every == 0 or step == recipe.num_steps:
             figures = {"best_step": step, "train_loss": float(torch.stack(losses).mean())}
             figures["held_out_loss"] = _judge(loss, held_out, average, recipe.batch_size, seed)
-            watch.say(f"step {step}: loss {figures['train_loss']:.4f}, of held-out codes {figures['held_out_loss']:.4f}")
+            watch.say(
+                f"step {step}: loss {figures['train_loss']:.4f}, of held-out codes {figures['held_out_loss']:.4f}"
+            )
             losses.clear()
             if figures["held_out_loss"] < best["held_out_loss"]:
                 best, kept = figures, average.copy()
@@ -167,7 +169,10 @@ def _batches(num: int, recipe: Recipe, seed: int) -> Iterator[Tensor]:
 @torch.no_grad()
 def _judge(loss: LossOfCodes, held_out: Tensor, average: Average, batch_size: int, seed: int) -> float:
     with average.in_place():
-        parts = [float(loss(rows, generator(seed, i, "judge"))) * len(rows) for i, rows in enumerate(torch.split(held_out, batch_size))]
+        parts = [
+            float(loss(rows, generator(seed, i, "judge"))) * len(rows)
+            for i, rows in enumerate(torch.split(held_out, batch_size))
+        ]
     value = sum(parts) / len(held_out)
     if not math.isfinite(value):
         raise NumericalError("a fit that diverged", where="fit-prior", got=value, hint="Lower learning_rate (--set).")

@@ -45,7 +45,9 @@ class VelocityBlock(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, h: Float[Tensor, "batch hidden"], time: Float[Tensor, "batch waves"]) -> Float[Tensor, "batch hidden"]:
+    def forward(
+        self, h: Float[Tensor, "batch hidden"], time: Float[Tensor, "batch waves"]
+    ) -> Float[Tensor, "batch hidden"]:
         """The state after this block."""
         scale, shift = self.modulation(time).chunk(2, dim=-1)
         return h + self.layers(torch.addcmul(shift, self.norm(h), 1 + scale))  # type: ignore[no-any-return]
@@ -69,7 +71,9 @@ class Velocity(nn.Module):
         nn.init.zeros_(self.write.weight)
         nn.init.zeros_(self.write.bias)
 
-    def forward(self, x: Float[Tensor, "batch latent"], angle: Float[Tensor, " batch"]) -> Float[Tensor, "batch latent"]:
+    def forward(
+        self, x: Float[Tensor, "batch latent"], angle: Float[Tensor, " batch"]
+    ) -> Float[Tensor, "batch latent"]:
         """The velocity at points x of the path and angles θ."""
         turns = 2 * angle[:, None] * torch.arange(FREQUENCIES, device=x.device, dtype=x.dtype)
         time = torch.cat([turns.sin(), turns.cos()], dim=-1)

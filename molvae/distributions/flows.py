@@ -43,7 +43,9 @@ class Coupling(nn.Module):
             nn.Linear(num_kept, hidden_size), nn.SiLU(), nn.Linear(hidden_size, hidden_size), nn.SiLU(), write
         )
 
-    def forward(self, y: Float[Tensor, "records latent"]) -> tuple[Float[Tensor, "records latent"], Float[Tensor, " records"]]:
+    def forward(
+        self, y: Float[Tensor, "records latent"]
+    ) -> tuple[Float[Tensor, "records latent"], Float[Tensor, " records"]]:
         """x and log |dx/dy|."""
         log_scale, shift = self._of(y)
         x = y.clone()
@@ -99,7 +101,11 @@ class FlowPrior(FittedPrior):
             return -self.log_density(y).mean()
 
         figures = descend(self, loss, train, held_out, self.recipe, seed, watch)
-        return {**figures, "train_nats": self.mean_nats(train[: len(held_out)]), "held_out_nats": self.mean_nats(held_out)}
+        return {
+            **figures,
+            "train_nats": self.mean_nats(train[: len(held_out)]),
+            "held_out_nats": self.mean_nats(held_out),
+        }
 
     def draw(self, num: int, generator: torch.Generator | None) -> Float[Tensor, "num latent"]:
         """Noise sent backwards."""

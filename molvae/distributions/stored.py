@@ -50,9 +50,16 @@ def read(model_folder: Path) -> FittedPrior | None:
     config = stored.json("config.json")
     for key, expected in (("format", FORMAT), ("model", _digest(model_folder / WEIGHTS))):
         if config.get(key) != expected:
-            what = {"format": "a fitted prior of another format", "model": "a prior that was fitted to another model"}[key]
-            raise ArtifactError(what, where=found[-1] / "config.json", got=config.get(key), expected=expected,
-                                hint="Remove its folder and run `molvae fit-prior` again.")
+            what = {"format": "a fitted prior of another format", "model": "a prior that was fitted to another model"}[
+                key
+            ]
+            raise ArtifactError(
+                what,
+                where=found[-1] / "config.json",
+                got=config.get(key),
+                expected=expected,
+                hint="Remove its folder and run `molvae fit-prior` again.",
+            )
     prior = PRIORS.build(config["prior"])
     if not isinstance(prior, FittedPrior):
         raise ArtifactError("no fitted prior", where=found[-1] / "config.json", got=f"'{prior.kind}'")

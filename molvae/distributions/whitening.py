@@ -46,7 +46,9 @@ class Whitening(nn.Module):
             raise InputError("too few codes for a density", where="fit-prior", got=len(codes), expected="2 or more")
         points = self._to_line(codes.double())
         if not bool(torch.isfinite(points).all()):
-            raise NumericalError("codes that are not finite", where="fit-prior", hint="The encoder is damaged or diverged.")
+            raise NumericalError(
+                "codes that are not finite", where="fit-prior", hint="The encoder is damaged or diverged."
+            )
         mean = points.mean(dim=0)
         variances, axes = torch.linalg.eigh((points - mean).T @ (points - mean) / len(points))
         if variances[-1] <= 0:

@@ -40,6 +40,7 @@ class Fit:
     Attributes:
         kind: of the density, one of `KINDS`.
         on: ``samples``, z ~ q(z | x), up to four of each record, or ``means``.
+        spread: samples are drawn in towards the mean: mean + spread (z - mean).
         settings: arguments of the density, by name.
         limit: use this many records, drawn at random.
         seed: of everything random.
@@ -47,6 +48,7 @@ class Fit:
 
     kind: str = "flow-matching"
     on: Codes = "samples"
+    spread: float = 1.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     seed: int = 0
@@ -58,6 +60,7 @@ def fit_prior(
     *,
     kind: str = "flow-matching",
     on: Codes = "samples",
+    spread: float = 1.0,
     settings: Mapping[str, Any] | None = None,
     limit: int | None = None,
     smiles_column: str | None = None,
@@ -71,6 +74,7 @@ def fit_prior(
         data: what the model was trained on: of a known data set its training part, of a file all its records.
         kind: ``gaussian``, ``mixture``, ``flow`` or ``flow-matching``.
         on: fit to ``samples`` z ~ q(z | x) or to ``means``.
+        spread: how much of a sample's departure from the mean is kept, in (0, 1]; 0 would be the means.
         settings: arguments of the kind (``num_components``, ``hidden_size``, ``num_steps`` ...).
         limit: use this many records, drawn at random.
         smiles_column: the column of the SMILES.
@@ -83,7 +87,7 @@ def fit_prior(
     Raises:
         MolvaeError: an unknown kind or setting, a model whose codes are no points of R^d or of a cube, data that cannot be read.
     """
-    fit = Fit(kind, on, settings or {}, limit, seed)
+    fit = Fit(kind, on, spread, settings or {}, limit, seed)
     loaded = model if isinstance(model, Model) else load(model)
     prior = build(loaded, fit)  # refused before anything is read
     stages = Stages(quiet)
@@ -96,7 +100,8 @@ def fit_prior(
     figures["nearest_distance_ratio"] = nearest_distance_ratio(prior, train, held_out, seed)
     prior.about = {
         **{name: value for name, value in environment().items() if name != "hardware"},
-        "data": str(data), "records": len(records), "codes": len(train), "held_out": len(held_out), "on": on, "seed": seed,
+        "data": str(data), "records": len(records), "codes": len(train), "held_out": len(held_out), "on": on,
+        "spread": spread, "seed": seed,
         "seconds": round(time.monotonic() - began, 1), "figures": figures,
     }  # fmt: skip
     loaded.fitted_prior = prior
@@ -117,6 +122,13 @@ def build(model: Model, fit: Fit) -> FittedPrior:
         raise ConfigError("a prior that is not fitted", where="--kind", got=f"'{fit.kind}'", expected=", ".join(KINDS))
     if fit.on not in ("means", "samples"):
         raise ConfigError("no such codes", where="--on", got=f"'{fit.on}'", expected="means or samples")
+    if not 0 < fit.spread <= 1 or (fit.on == "means" and fit.spread != 1):
+        raise ConfigError(
+            "a spread that is none",
+            where="--spread",
+            got=fit.spread,
+            expected="more than 0, at most 1, with --on samples",
+        )
     trained_with = model.vae.prior
     if trained_with.kind not in FITTED_AFTER:
         raise ConfigError(
@@ -143,9 +155,11 @@ def codes_of(model: Model, records: Records, fit: Fit, stages: Stages) -> tuple[
     draws = 1 if fit.on == "means" else max(1, min(DRAWS, MOST_CODES // len(records)))
     order = torch.randperm(len(records), generator=generator(fit.seed, 0, "held out")).numpy()
     train, held_out = [], np.empty(0)
+    means = model.encode(records, as_written=True) if fit.spread < 1 else None
     for draw in range(draws):
         stages.say(f"encoding {len(records):,} records, {draw + 1} of {draws}")
-        z = model.encode(records, sampled=fit.on == "samples", seed=fit.seed + draw, as_written=True)[order]
+        z = model.encode(records, sampled=fit.on == "samples", seed=fit.seed + draw, as_written=True)
+        z = (z if means is None else means + np.float32(fit.spread) * (z - means))[order]
         train.append(torch.from_numpy(z[num_held_out:]))
         held_out = z[:num_held_out] if draw == 0 else held_out
     return torch.cat(train), torch.from_numpy(held_out)

@@ -90,7 +90,7 @@ def test_flow_matching_recovers_a_mixture() -> None:
         return torch.from_numpy(rng.standard_normal((num, 2)) * 0.5 + np.where(first, [-3.0, 0.0], [1.0, 0.0])).float()
 
     torch.manual_seed(0)
-    prior = FlowMatchingPrior(2, hidden_size=64, num_blocks=2, num_steps=300, batch_size=256, learning_rate=5e-3)
+    prior = FlowMatchingPrior(2, hidden_size=64, num_blocks=2, num_steps=400, batch_size=512, learning_rate=5e-3)
     prior.fit(draw(20_000), draw(1000), seed=1)
     sample = prior.sample(8000, generator(0, 1)).double().numpy()
     interval = 4 / math.sqrt(len(sample))

@@ -29,7 +29,9 @@ def model_folder(tmp_path: Path) -> Path:
 def fitted(kind: str = "gaussian", seed: int = 0) -> FittedPrior:
     prior = PRIORS.build({"kind": kind, **SETTINGS[kind]}, latent_size=3)
     assert isinstance(prior, FittedPrior)
-    codes = torch.randn(60, 3, generator=generator(seed, 0)) @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.2, 2.0]])
+    codes = torch.randn(60, 3, generator=generator(seed, 0)) @ torch.tensor(
+        [[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.2, 2.0]]
+    )
     prior.fit(codes, codes[:10])
     prior.about = {"seed": seed}
     return prior

@@ -60,7 +60,9 @@ def test_a_prior_is_fitted_kept_and_sampled(run: Path, data: Path, capsys: Any) 
     assert "prior-000001" in capsys.readouterr().out
 
 
-def test_a_saved_model_has_its_prior_and_fitting_touches_no_file_of_the_model(run: Path, data: Path, tmp_path: Path) -> None:
+def test_a_saved_model_has_its_prior_and_fitting_touches_no_file_of_the_model(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
     before = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
     for seed in (0, 1):
         prior_fitting.fit_prior(run, data, kind="gaussian", seed=seed, quiet=True)
@@ -104,7 +106,9 @@ def test_codes_of_one_record_are_on_one_side(tiny_model: Path) -> None:
     means, held_means = codes_of(model, records, Fit(on="means"), silent)
     samples, held_samples = codes_of(model, records, Fit(on="samples"), silent)
     assert len(means) == 23 and len(samples) == 4 * 23 and len(held_means) == len(held_samples) == 1
-    assert sorted(map(tuple, torch.cat([means, held_means]).tolist())) == sorted(map(tuple, model.encode(records).tolist()))
+    assert sorted(map(tuple, torch.cat([means, held_means]).tolist())) == sorted(
+        map(tuple, model.encode(records).tolist())
+    )
     first = model.encode(records, sampled=True, seed=0)
     assert sorted(map(tuple, torch.cat([samples[:23], held_samples]).tolist())) == sorted(map(tuple, first.tolist()))
     assert len(torch.unique(samples, dim=0)) == len(samples)
