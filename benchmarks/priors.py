@@ -31,6 +31,7 @@ from molvae.workflows.stages import Stages
 FITS = (
     "gaussian means", "gaussian samples", "mixture means", "mixture samples", "flow means", "flow samples",
     "flow-matching means", "flow-matching samples",
+    "flow-matching samples spread=0.5",
 )  # fmt: skip
 NAMES = ("N(0, I)", "test codes, z = mean", "test codes, z ~ q")
 
@@ -114,8 +115,10 @@ def measure(name: str, model: Model, test: Any, judge: Judge, options: argparse.
         exact = sum(one == other for one, other in zip(test, back, strict=True)) / len(test)
         return {**judge(back), "exact": exact}
     kind, on, *assignments = name.split()
+    settings = parse_settings(assignments)
+    spread = float(settings.pop("spread", 1.0))
     began = time.perf_counter()
-    prior = fit_prior(model, options.data, kind=kind, on=on, settings=parse_settings(assignments), seed=options.seed)  # type: ignore[arg-type]
+    prior = fit_prior(model, options.data, kind=kind, on=on, spread=spread, settings=settings, seed=options.seed)  # type: ignore[arg-type]
     seconds = time.perf_counter() - began
     parameters = sum(value.numel() for value in prior.state_dict().values())
     figures = {

@@ -112,6 +112,8 @@ def test_codes_of_one_record_are_on_one_side(tiny_model: Path) -> None:
     first = model.encode(records, sampled=True, seed=0)
     assert sorted(map(tuple, torch.cat([samples[:23], held_samples]).tolist())) == sorted(map(tuple, first.tolist()))
     assert len(torch.unique(samples, dim=0)) == len(samples)
+    half, _ = codes_of(model, records, Fit(on="samples", spread=0.5), silent)
+    torch.testing.assert_close(half, (means.repeat(4, 1) + samples) / 2)
 
 
 def test_a_prior_that_repeats_its_codes_is_told_from_one_that_does_not() -> None:
@@ -129,6 +131,8 @@ def test_a_prior_that_repeats_its_codes_is_told_from_one_that_does_not() -> None
         ({"kind": "gausian"}, ConfigError, "Did you mean 'gaussian'"),
         ({"kind": "uniform"}, ConfigError, "not fitted"),
         ({"kind": "mixture", "settings": {"num_component": 3}}, ConfigError, "Did you mean 'num_components'"),
+        ({"spread": 0.0}, ConfigError, "--spread"),
+        ({"on": "means", "spread": 0.5}, ConfigError, "--on samples"),
         ({"on": "medians"}, ConfigError, "means or samples"),
         ({"limit": 10}, InputError, "too few records"),
         ({"data": "no-such-file.smi"}, InputError, "no such file"),
