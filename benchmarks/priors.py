@@ -84,6 +84,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--reference", default="moses")
     parser.add_argument("--fit", nargs="*", default=FITS, metavar="'KIND CODES NAME=VALUE ...'")
     parser.add_argument("-n", type=int, default=30_000)
+    parser.add_argument("--limit", type=int, help="training molecules to fit to, drawn at random; all where not given")
     parser.add_argument("--num-workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -97,6 +98,7 @@ def opened(options: argparse.Namespace) -> dict[str, Any]:
         "data": options.data,
         "reference": options.reference,
         "n": options.n,
+        "limit": options.limit,
         "seed": options.seed,
     }
     path = hardware.RESULTS / "priors.json"
@@ -118,7 +120,7 @@ def measure(name: str, model: Model, test: Any, judge: Judge, options: argparse.
     settings = parse_settings(assignments)
     spread = float(settings.pop("spread", 1.0))
     began = time.perf_counter()
-    prior = fit_prior(model, options.data, kind=kind, on=on, spread=spread, settings=settings, seed=options.seed)  # type: ignore[arg-type]
+    prior = fit_prior(model, options.data, kind=kind, on=on, spread=spread, settings=settings, limit=options.limit, seed=options.seed)  # type: ignore[arg-type]
     seconds = time.perf_counter() - began
     parameters = sum(value.numel() for value in prior.state_dict().values())
     figures = {
