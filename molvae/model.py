@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from molvae import artifacts
 from molvae.data.batches import Batch
 from molvae.data.codecs import Codec
 from molvae.data.codecs import load as load_codec
+from molvae.distributions import FittedPrior, Prior, stored
 from molvae.distributions.noise import generator
 from molvae.errors import ArtifactError, InputError
 from molvae.vae import VAE
@@ -27,6 +28,9 @@ Latents = NDArray[np.float32]
 Records = Any
 """What a codec speaks: a list of SMILES, or an array of images."""
 
+PriorName = Literal["normal", "fitted"]
+"""Where latent points are drawn: the prior of training (N(0, I), unless the model has another), or the one fitted after it."""
+
 
 class Model:
     """A trained (or fresh) VAE with the codec that speaks its data's language.
@@ -35,10 +39,14 @@ class Model:
         codec: records to batches and back; owns the vocabulary and the canonical form.
         vae: the tensors' side.
         about: provenance, plain data: stored in the model folder and shown in its card.
+        fitted_prior: fitted to this encoder's codes after training; see ``molvae fit-prior``.
     """
 
-    def __init__(self, codec: Codec, vae: VAE, about: dict[str, Any] | None = None):
+    def __init__(
+        self, codec: Codec, vae: VAE, about: dict[str, Any] | None = None, fitted_prior: FittedPrior | None = None
+    ):
         self.codec, self.vae, self.about = codec, vae.eval(), about or {}
+        self.fitted_prior = fitted_prior
 
     @property
     def latent_size(self) -> int:
@@ -116,19 +124,35 @@ class Model:
         """Records encoded (see `encode`) and decoded again."""
         return self.decode(self.encode(records, sampled=sampled, seed=seed, as_written=as_written))
 
-    def sample(self, num_records: int, *, seed: int = 0) -> Records:
+    def sample(self, num_records: int, *, seed: int = 0, prior: PriorName = "normal") -> Records:
         """Records decoded from the prior; invalid ones are not hidden.
 
         Args:
             num_records: how many.
             seed: the same seed gives the same records.
+            prior: ``normal``, the prior of training, or ``fitted``.
         """
-        return self.decode(self.sample_prior(num_records, seed=seed))
+        return self.decode(self.sample_prior(num_records, seed=seed, prior=prior))
 
-    def sample_prior(self, num_records: int, *, seed: int = 0) -> Latents:
+    def sample_prior(self, num_records: int, *, seed: int = 0, prior: PriorName = "normal") -> Latents:
         """Latent points from the prior, (records, latent)."""
-        z = self.vae.prior.sample(num_records, generator(seed, SAMPLE_STREAM))
+        z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM))
         return z.numpy().astype(np.float32)
+
+    def prior(self, name: PriorName) -> Prior:
+        """The prior of training, or the fitted one.
+
+        Raises:
+            InputError: no fitted prior in this model.
+        """
+        if name not in ("normal", "fitted"):
+            raise InputError("no such prior", where="prior", got=f"'{name}'", expected="normal or fitted")
+        if name == "normal":
+            return self.vae.prior
+        if self.fitted_prior is None:
+            raise InputError("a model without a fitted prior", where="prior", got="fitted",
+                             hint="`molvae fit-prior MODEL DATA` fits one and keeps it in the model folder.")
+        return self.fitted_prior
 
     def interpolate(self, first: Any, last: Any, num_points: int = 9) -> tuple[Records, Latents]:
         """Records along the straight line between two records' means, both ends included.
@@ -165,7 +189,7 @@ class Model:
     def save(self, folder: Path | str, *, card: str = "") -> None:
         """Write the model folder: config.json, weights.safetensors, what the codec owns, MODEL_CARD.md, and a manifest.
 
-        The folder appears whole or not at all.
+        The folder appears whole or not at all; a fitted prior is a folder in it, with a manifest of its own.
         """
         config = {"format": FORMAT, "codec": self.codec.spec, "vae": self.vae.spec, "about": self.about}
         with artifacts.writing(Path(folder)) as writer:
@@ -174,6 +198,8 @@ class Model:
             writer.text("MODEL_CARD.md", card)
             for name, text in self.codec.files().items():
                 writer.text(name, text)
+            if self.fitted_prior is not None:
+                stored.write(writer.path, self.fitted_prior)
 
     @classmethod
     def load(cls, folder: Path | str, device: str | torch.device = "cpu") -> Model:
@@ -182,8 +208,8 @@ class Model:
         Raises:
             ArtifactError: no such folder, a damaged file (named), a format of another version.
         """
-        stored = artifacts.Folder(Path(folder))
-        config = stored.json("config.json")
+        files = artifacts.Folder(Path(folder), editable=stored.entries(Path(folder)))
+        config = files.json("config.json")
         if config.get("format") != FORMAT:
             raise ArtifactError(
                 "a model of another format",
@@ -193,8 +219,9 @@ class Model:
                 hint="Update molvae, or train the model again.",
             )
         vae = VAE.from_spec(config["vae"])
-        vae.load_state_dict(stored.tensors("weights.safetensors"))
-        return cls(load_codec(Path(folder), config["codec"]), vae.to(device), config["about"])
+        vae.load_state_dict(files.tensors("weights.safetensors"))
+        codec = load_codec(Path(folder), config["codec"])
+        return cls(codec, vae.to(device), config["about"], stored.read(Path(folder)))
 
 
 def _sequence(records: Records) -> Records:

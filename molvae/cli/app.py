@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from molvae.cli import data, describe, evaluate, generate, optimize, score, training
+from molvae.cli import data, describe, evaluate, fit_prior, generate, optimize, score, training
 from molvae.errors import JobError, MolvaeError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 training.register(app)
 generate.register(app)
+fit_prior.register(app)
 describe.register(app)
 evaluate.register(app)
 score.register(app)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from molvae.cli.options import Quiet, Seed, SmilesColumn
+from molvae.cli.options import PriorChoice, PriorOption, Quiet, Seed, SmilesColumn
 
 
 def evaluate(
@@ -37,6 +37,7 @@ def evaluate(
     confidence: Annotated[bool, typer.Option("--confidence", help="95 % bootstrap intervals.")] = False,
     num: Annotated[int, typer.Option("-n", "--num", help="Samples of a MODEL for each seed; 0 for none.", min=0)] = 30_000,
     seeds: Annotated[int, typer.Option(help="How often a MODEL is sampled: --seed, --seed + 1, ...", min=1)] = 3,
+    prior: PriorOption = PriorChoice.normal,
     latent: Annotated[
         str | None,
         typer.Option(metavar="DATA", help="Add what the latent space of a MODEL is worth, measured on these molecules.",
@@ -74,6 +75,7 @@ def evaluate(
         num_jobs=num_jobs,
         num=num,
         seeds=seeds,
+        prior=prior.value,
         latent=latent,
         latent_options=workflows.LatentOptions(
             latent_limit, None if target == "none" else target, splits, regression_size, smiles_column

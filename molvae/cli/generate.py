@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from molvae.cli.options import ModelPath, Quiet, Seed, say
+from molvae.cli.options import ModelPath, PriorChoice, PriorOption, Quiet, Seed, say
 
 
 def sample(
@@ -16,6 +16,7 @@ def sample(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path(
         "samples.smi"
     ),
+    prior: PriorOption = PriorChoice.normal,
     valid_only: Annotated[
         bool, typer.Option("--valid-only", help="Reject strings that are no molecule and draw again.")
     ] = False,
@@ -25,7 +26,7 @@ def sample(
     """Sample molecules from the prior; invalid strings are written too, unless --valid-only."""
     from molvae import workflows
 
-    workflows.sample(model, num, output, valid_only=valid_only, seed=seed, quiet=quiet)
+    workflows.sample(model, num, output, prior=prior.value, valid_only=valid_only, seed=seed, quiet=quiet)
 
 
 def decode(

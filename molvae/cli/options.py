@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,6 +15,18 @@ MAX_SEED = 2**32 - 1
 Seed = Annotated[int, typer.Option(help="Seed of everything random in this command.", min=0, max=MAX_SEED)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]
 ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder or a model folder.", show_default=False)]
+
+
+class PriorChoice(StrEnum):
+    """Where samples come from."""
+
+    normal = "normal"
+    fitted = "fitted"
+
+
+PriorOption = Annotated[
+    PriorChoice, typer.Option(help="The prior of training, or the one that `molvae fit-prior` has fitted to the model's codes.")
+]
 Data = Annotated[
     str,
     typer.Argument(

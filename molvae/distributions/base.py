@@ -50,7 +50,7 @@ class Posterior(Part, nn.Module):
 class Prior(Part, nn.Module):
     """p(z). Built with ``latent_size``."""
 
-    support: ClassVar[Support]
+    support: Support
     latent_size: int
 
     def distribution(self) -> Distribution:

@@ -10,7 +10,7 @@ from typing import Any
 from molvae.errors import InputError
 from molvae.evaluation.inputs import Molecules
 from molvae.evaluation.suite import evaluate as evaluate_generated
-from molvae.model import Model
+from molvae.model import Model, PriorName
 from molvae.workflows.environment import versions
 from molvae.workflows.model_evaluation import LatentOptions, ModelEvaluation, SuiteOptions
 from molvae.workflows.stages import Stages
@@ -30,6 +30,7 @@ def evaluate(
     num_jobs: int = 2,
     num: int = 30_000,
     seeds: int = 3,
+    prior: PriorName = "normal",
     latent: str | Path | None = None,
     latent_options: LatentOptions | None = None,
     seed: int = 0,
@@ -48,6 +49,7 @@ def evaluate(
         num_jobs: processes for the chemistry.
         num: samples of a model, for each seed; 0 for none.
         seeds: how often a model is sampled.
+        prior: of a model: ``normal``, the prior of training, or ``fitted``.
         latent: molecules for what the latent space is worth (of a known data set its test part).
         latent_options: sizes of that, and the property of the regression.
         seed: the first seed.
@@ -64,7 +66,9 @@ def evaluate(
     target = None if output is None else Path(output)
     stages = Stages(quiet)
     if isinstance(given, Model) or is_model(given):
-        job = ModelEvaluation(given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions())  # type: ignore[arg-type]
+        job = ModelEvaluation(
+            given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior  # type: ignore[arg-type]
+        )  # fmt: skip
         content, table = job.run()
     else:
         if latent is not None:

@@ -16,7 +16,7 @@ from molvae.data.codecs import SmilesCodec
 from molvae.errors import InputError
 from molvae.evaluation.validity import validity_figures
 from molvae.files import atomic_write
-from molvae.model import Model, load
+from molvae.model import Model, PriorName, load
 from molvae.report.plots import draw_images
 from molvae.workflows.records import read_records, write_table
 
@@ -25,7 +25,14 @@ ROUND = 10_000
 
 
 def sample(
-    model: str | Path, num: int, output: Path, *, valid_only: bool = False, seed: int = 0, quiet: bool = False
+    model: str | Path,
+    num: int,
+    output: Path,
+    *,
+    prior: PriorName = "normal",
+    valid_only: bool = False,
+    seed: int = 0,
+    quiet: bool = False,
 ) -> Path:
     """Write samples from the prior: SMILES one a line, or a picture of images.
 
@@ -33,18 +40,19 @@ def sample(
         model: a run folder or a model folder.
         num: how many.
         output: the file.
+        prior: ``normal``, the prior of training, or ``fitted``.
         valid_only: draw again for strings that are no molecule.
         seed: of the prior's noise.
         quiet: print nothing.
     """
     loaded = load(model)
     if not isinstance(loaded.codec, SmilesCodec):
-        return _sample_images(loaded, num, output, seed)
+        return _sample_images(loaded, num, output, seed, prior)
     drawn = 0
     if valid_only:
-        smiles, drawn = sample_valid(loaded, num, seed)
+        smiles, drawn = sample_valid(loaded, num, seed, prior)
     else:
-        smiles = list(loaded.sample(num, seed=seed))
+        smiles = list(loaded.sample(num, seed=seed, prior=prior))
     _write_lines(output, smiles)
     if not quiet:
         figures = validity_figures(smiles)
@@ -55,7 +63,7 @@ def sample(
     return output
 
 
-def sample_valid(model: Model, num: int, seed: int) -> tuple[list[str], int]:
+def sample_valid(model: Model, num: int, seed: int, prior: PriorName = "normal") -> tuple[list[str], int]:
     """Valid samples and how many had to be drawn for them.
 
     Raises:
@@ -66,7 +74,7 @@ def sample_valid(model: Model, num: int, seed: int) -> tuple[list[str], int]:
     block = min(ROUND, max(1000, num))
     while len(kept) < num:
         # A seed of its own for every round, so that the same seed gives the same samples.
-        for smiles in model.sample(block, seed=seed + 1_000_003 * (drawn // block)):
+        for smiles in model.sample(block, seed=seed + 1_000_003 * (drawn // block), prior=prior):
             drawn += 1
             if canonical_or_none(smiles) is not None:
                 kept.append(smiles)
@@ -126,10 +134,10 @@ def interpolate(
     return list(smiles)
 
 
-def _sample_images(model: Model, num: int, output: Path, seed: int) -> Path:
+def _sample_images(model: Model, num: int, output: Path, seed: int, prior: PriorName) -> Path:
     if output.suffix != ".png":
         output = output.with_suffix(".png")
-    images = np.asarray(model.sample(num, seed=seed))
+    images = np.asarray(model.sample(num, seed=seed, prior=prior))
     columns = min(num, 12)
     rows = [images[i : i + columns] for i in range(0, num - num % columns, columns)]
     with atomic_write(output, binary=True) as file:

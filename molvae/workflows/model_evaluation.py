@@ -26,7 +26,7 @@ from molvae.evaluation.results import Report
 from molvae.evaluation.suite import evaluate
 from molvae.evaluation.worth import ChemNetDistance, reconstruction_worth
 from molvae.files import atomic_write
-from molvae.model import Model, load
+from molvae.model import Model, PriorName, load
 from molvae.report.comparison import latent_table, metrics_table, reconstruction_lines
 from molvae.report.published import published
 from molvae.report.tradeoff import TradeoffPoint, draw_tradeoff
@@ -89,6 +89,7 @@ class ModelEvaluation:
         seeds: how many.
         latent: DATA.
         options: what is asked of the latent space.
+        prior: which samples are drawn from.
     """
 
     given: Model | str | Path
@@ -99,6 +100,7 @@ class ModelEvaluation:
     seeds: int
     latent: str | Path | None
     options: LatentOptions
+    prior: PriorName = "normal"
     content: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> tuple[dict[str, Any], str]:
@@ -132,6 +134,7 @@ class ModelEvaluation:
             raise InputError("numbers that are too small", got=f"-n {self.num}, --seeds {self.seeds}")
         if self.options.target is not None:
             target_function(self.options.target)
+        self.model.prior(self.prior)
         if self.latent is not None and resolve(self.latent).kind != "molecules":
             raise InputError("no molecules", where="--latent", got=str(self.latent), expected="a file of molecules")
 
@@ -140,17 +143,23 @@ class ModelEvaluation:
             "model": str(self.given) if not isinstance(self.given, Model) else "a model in memory",
             "trained_on": self.model.about.get("data"),
             "versions": versions(),
+            "prior": self._prior_spec(),
             "samples_per_seed": self.num,
             "seeds": [self.suite.seed + i for i in range(self.seeds)] if self.num else [],
             "reasons": {},
         }
         return about
 
+    def _prior_spec(self) -> dict[str, Any]:
+        fitted = self.model.fitted_prior
+        about = fitted.about if self.prior == "fitted" and fitted is not None else {}
+        return {"name": self.prior, **self.model.prior(self.prior).spec, **({"fit": about} if about else {})}
+
     def _sample_and_evaluate(self) -> None:
         reports: list[Report] = []
         for seed in self.content["about"]["seeds"]:
             self.stages.say(f"seed {seed}: {self.num:,} samples")
-            samples = list(self.model.sample(self.num, seed=seed))
+            samples = list(self.model.sample(self.num, seed=seed, prior=self.prior))
             self._write_samples(seed, samples)
             options = self.suite.arguments | {"seed": seed, "confidence": self.suite.confidence and not reports}
             reports.append(evaluate(samples, progress=self.stages, **options))
