@@ -30,7 +30,7 @@ LIMITS = Limits(seconds=2.0, memory_bytes=2 << 30)
 def cluster() -> Iterator[Any]:
     """Two worker processes with a thread each, as `dask worker` starts them: a nanny over each."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=None
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=None
     ) as cluster:
         yield cluster
 

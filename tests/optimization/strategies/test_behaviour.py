@@ -14,7 +14,7 @@ from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
 from tests.optimization.spaces import GridSpace
 
 SPECS: list[dict[str, Any]] = [
-    *({"kind": kind} for kind in STRATEGIES),
+    *({"kind": kind} for kind in STRATEGIES if STRATEGIES[kind].__module__.startswith("molvae.")),
     {"kind": "turbo", "acquisition": "qlogei"},
     {"kind": "turbo", "acquisition": "greedy", "regions": 1},
     {"kind": "hybrid", "genetic": False, "ranking": "latent"},
