@@ -11,6 +11,8 @@ from typing import Any
 from rdkit import Chem
 from rdkit.Chem import QED, rdMolDescriptors
 
+from molvae.chem.screening import PatternSet
+
 PROPERTIES = ("logP", "SA", "QED", "weight", "NP")
 
 
@@ -45,7 +47,7 @@ def qed(mol: Chem.Mol, partition: float | None = None) -> float:
         PSA=rdMolDescriptors.CalcTPSA(mol),
         ROTB=rdMolDescriptors.CalcNumRotatableBonds(mol, rdMolDescriptors.NumRotatableBondsOptions.Strict),
         AROM=len(Chem.GetSSSR(Chem.DeleteSubstructs(Chem.Mol(mol), QED.AliphaticRings))),
-        ALERTS=sum(mol.HasSubstructMatch(alert) for alert in QED.StructuralAlerts),
+        ALERTS=_alerts().num_matches(mol),
     )
     return float(QED.qed(mol, qedProperties=parts))  # type: ignore[no-untyped-call]
 
@@ -64,6 +66,11 @@ def np_score(mol: Chem.Mol) -> float:
     """Natural-product likeness, about −5 to 5 (Ertl et al. 2008), by RDKit's own scorer."""
     scorer, model = _np_scorer()
     return float(scorer.scoreMol(mol, model))
+
+
+@lru_cache(maxsize=1)
+def _alerts() -> PatternSet:
+    return PatternSet(QED.StructuralAlertSmarts)
 
 
 @lru_cache(maxsize=1)

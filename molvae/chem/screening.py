@@ -68,6 +68,10 @@ class PatternSet:
         whole = Chem.AddHs(mol) if candidates else mol
         return (index for index in candidates if whole.HasSubstructMatch(self.patterns[index]))
 
+    def num_matches(self, mol: Chem.Mol) -> int:
+        """How many patterns match the molecule as it is, its implicit hydrogens no atoms."""
+        return sum(mol.HasSubstructMatch(self.patterns[index]) for index in self.candidates(mol))
+
     def any_match(self, mol: Chem.Mol) -> bool:
         """Whether a pattern matches."""
         return next(self.matches(mol), None) is not None
