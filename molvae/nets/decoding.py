@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from molvae.data.batches import END
@@ -20,7 +20,7 @@ from molvae.nets.layers import fold, token_table
 ROWS = 128
 """Strings computed together: the fewest at which matrix products run at full speed."""
 
-_ROUND = 4
+ROUND = 4
 """Steps between looks at who has ended: a look waits for a GPU."""
 
 
@@ -143,23 +143,28 @@ class GreedyDecoding:
 
     def run(self, z: Float[Tensor, "batch latent"], max_length: int) -> Int[Tensor, "batch length"]:
         """The string of each latent point, ``END`` behind its end."""
+        return self.records(z, max_length)[0]
+
+    def records(self, z: Float[Tensor, "batch latent"], max_length: int) -> list[Tensor]:
+        """The string of each latent point, and what else a round records of every step; (batch, length) each."""
         nobody = len(z)
-        said = self.token.new_full((len(z) + 1, max_length + _ROUND), END)
+        said = self._pages(len(z) + 1, max_length + ROUND)
         number, position = self.token.new_full((self.rows,), nobody), self.token.new_zeros(self.rows)
-        queue, steps = Queue(z, self.rows, self._prepare), torch.arange(_ROUND, device=z.device)
+        queue, steps = Queue(z, self.rows, self._prepare), torch.arange(ROUND, device=z.device)
         while True:
             free = (number == nobody).nonzero()[:, 0]
             while len(queue) and len(free):
                 numbers, prepared = queue.take(len(free))
                 chosen, free = free.tensor_split([len(numbers)])
-                self._begin(chosen, prepared)
+                self._begin(chosen, prepared, numbers)
                 number[chosen], position[chosen] = torch.arange(numbers.start, numbers.stop, device=z.device), 0
             if len(free) == self.rows:
-                return said[:-1, :max_length]
-            tokens = self._round()
-            said[number[:, None], position[:, None] + steps] = tokens
-            position += _ROUND
-            finished = (tokens == END).any(dim=1) | (position >= max_length) | (number == nobody)
+                return [page[:-1, :max_length] for page in said]
+            spoken = self._round()
+            for page, record in zip(said, spoken, strict=True):
+                page[number[:, None], position[:, None] + steps] = record
+            position += ROUND
+            finished = (spoken[0] == END).any(dim=1) | (position >= max_length) | (number == nobody)
             number[finished], position[finished] = nobody, 0
 
     def _prepare(self, z: Tensor) -> list[Tensor]:
@@ -167,7 +172,11 @@ class GreedyDecoding:
         states = list(self.initial(z).chunk(len(self.cells), dim=-1))
         return [token_table(self.layers[0], self.embedding, z)[1], *states] if self.z_to_every_step else states
 
-    def _begin(self, rows: Int[Tensor, " some"], prepared: list[Tensor]) -> None:
+    def _pages(self, count: int, length: int) -> list[Tensor]:
+        """Where the strings, and whatever else is recorded of them, are written."""
+        return [self.token.new_full((count, length), END)]
+
+    def _begin(self, rows: Int[Tensor, " some"], prepared: list[Tensor], numbers: range) -> None:
         """Let latent points take over some rows."""
         if self.z_to_every_step:
             self.term[rows] = prepared[0]
@@ -175,18 +184,27 @@ class GreedyDecoding:
             cell.set(rows, state)
         self.token[rows] = END
 
-    def _round(self) -> Int[Tensor, "rows round"]:
+    def _round(self) -> list[Int[Tensor, "rows round"]]:
         """A few tokens of every row, ``END`` behind an end."""
-        said = torch.stack([self._step() for _ in range(_ROUND)], dim=1)
-        ends = (said == END).int()
-        return said.masked_fill(ends.cumsum(dim=1) > ends, END)
+        said = torch.stack([self._step() for _ in range(ROUND)], dim=1)
+        return [said.masked_fill(behind_end(said), END)]
 
     def _step(self) -> Int[Tensor, " rows"]:
+        self.token = self._scores().argmax(dim=1)
+        return self.token
+
+    def _scores(self) -> Float[Tensor, "rows vocab"]:
+        """Of the next token of every row, which has read its last."""
         gates = self.table.index_select(0, self.token)
         if self.z_to_every_step:
             gates += self.term
         state = self.cells[0].step(gates)
         for cell in self.cells[1:]:
             state = cell.step(cell.read(state))
-        self.token = (self.head(state) + self.head_bias).argmax(dim=1)
-        return self.token
+        return self.head(state) + self.head_bias
+
+
+def behind_end(said: Int[Tensor, "rows length"]) -> Bool[Tensor, "rows length"]:
+    """Where a string has already ended."""
+    ends = (said == END).int()
+    return ends.cumsum(dim=1) > ends

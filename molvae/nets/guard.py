@@ -23,7 +23,6 @@ MAX_OPEN = 12
 """Greatest sum of the orders of open ring bonds; the tables are made for it."""
 SOFT, HARD = 1e4, 1e8
 """What a forbidden token's score loses: where aromaticity would probably not work out; anywhere else."""
-_FEW_BITS = 3
 
 
 class Rules(Protocol):
@@ -135,7 +134,8 @@ class Guard:
         total = self.total + pending.clamp(min=1)
         can_open = (may_open > 0) & wayout & (total <= MAX_OPEN) & (room >= total + 2)
         direct = (left >= self.total - 1) & (self.shared == 0) & ~(self.blocked & self.is_open).any(1)
-        carbons = self.total - 1 + (self.opens_here | (left == 0))
+        one = (self.total <= 4) & (self.shared == 0) & torch.where(left > 0, ~self.opens_here, self.top_spare)
+        carbons = torch.where(one, 1, self.total - 1 + (self.opens_here | (left == 0)))
         fits = torch.where(direct | (self.num_open == 1), room >= -1, wayout & (room >= carbons - 1))
         # An opener that was counted for a single bond must have valence for a double one.
         openers = self.states.gather(1, self.opener)
