@@ -38,9 +38,10 @@ Penalties = NDArray[np.float32]
 START, ATOM, DIGIT, BRANCHED, OPENED = range(5)
 BOND = {1: 5, 2: 6, 3: 7}  # behind an atom or a ring bond: a ring bond may follow
 BRANCH_BOND = {1: 8, 2: 9, 3: 10}  # behind a bracket: an atom must follow
-FINISHED, NUM_PHASES = 11, 12
+SLANTED, BRANCH_SLANTED = 11, 12  # behind / or \\, which leave open whether a bond is aromatic
+FINISHED, NUM_PHASES = 13, 14
 _AFTER_ATOM = (ATOM, DIGIT, BRANCHED)
-_ORDER = [0, 1, 1, 1, 1, 1, 2, 3, 1, 2, 3, 0]
+_ORDER = [0, 1, 1, 1, 1, 1, 2, 3, 1, 2, 3, 1, 1, 0]
 
 MAX_OPEN = 12
 """Greatest sum of bond orders of the ring bonds open at once."""
@@ -163,7 +164,7 @@ class _Token:
     @property
     def role(self) -> tuple[object, ...]:
         """What it does; tokens of one role differ in their text alone."""
-        shown = self.text if self.text in ("(", ")", ".") else ""
+        shown = self.text if self.text in ("(", ")", ".", "/") else "/" if self.text == "\\" else ""
         return shown, self.is_end, self.is_ring, self.order, self.state
 
     @property
@@ -176,7 +177,7 @@ def _or_zero(state: int | None) -> int:
 
 
 def _written(phase: int) -> int:
-    return _ORDER[phase] if phase in (*BOND.values(), *BRANCH_BOND.values()) else 0
+    return _ORDER[phase] if BOND[1] <= phase < FINISHED else 0
 
 
 def _paid(phase: int, state: int, order: int) -> int | None:
@@ -200,8 +201,9 @@ def _event(phase: int, state: int, word: _Token | None) -> Event:
             after = pay(state, 1)
         return _atom_event(phase, state, _or_zero(after), word.state)
     if word.order:
-        follows = BOND if phase in (ATOM, DIGIT) else BRANCH_BOND
-        return _changed(state, _paid(phase, state, word.order), follows[word.order])
+        behind_atom, slanted = phase in (ATOM, DIGIT), word.text in "/\\"
+        follows = (SLANTED if behind_atom else BRANCH_SLANTED) if slanted else (BOND if behind_atom else BRANCH_BOND)[word.order]
+        return _changed(state, _paid(phase, state, word.order), follows)
     if word.text == "(":
         return _changed(state, pay(state, 1), OPENED, pushes=1)
     if word.text == ")":
@@ -217,7 +219,7 @@ def _changed(state: int, after: int | None, phase: int, pushes: int = 0) -> Even
 def _atom_event(phase: int, state: int, after: int, atom: int) -> Event:
     order = _ORDER[phase]
     new = atom if order == 0 else _or_zero(pay(atom, order))
-    unwritten = phase in (*_AFTER_ATOM, OPENED)
+    unwritten = phase in (*_AFTER_ATOM, OPENED, SLANTED, BRANCH_SLANTED)
     return Event(
         ATOM, after, flips=int(needs_double(state) != needs_double(after)), is_atom=1, new_state=new,
         new_needs_double=int(needs_double(new)),
@@ -232,15 +234,17 @@ def _penalty(phase: int, state: int, word: _Token, event: Event, odd: bool, else
     if state % 4 == PLAIN or phase in (START, FINISHED) or word.is_ring:
         return np.float32(0)
     after = event.state
-    settled = not (odd != bool(event.flips)) or elsewhere
+    settled = odd == bool(event.flips) or elsewhere
     if phase == ATOM and no_ring and not word.order:  # an aromatic atom outside every ring
         return SOFT
     if phase == ATOM and not word.order and word.state is None and word.text != "(":  # ... or with a single bond
         return SOFT
-    if word.state is not None and event.joins and not no_ring:
+    if not no_ring and (event.joins or word.text in ("/", "\\")):
+        return np.float32(0)
+    if not no_ring and 2 in (word.order, word.state is not None and _ORDER[phase]):  # half a quinoid, as in c1=CC=1
         return np.float32(0)
     if word.order or word.text == "(":
-        settled = settled or can_change(after) or after % 4 == PI
+        settled = settled or can_change(after) or (after % 4 == PI and word.text == "(")
     return np.float32(0) if settled else SOFT
 
 
@@ -252,7 +256,7 @@ def _fits(phase: int, state: int, word: _Token) -> bool:
         single = phase not in _AFTER_ATOM or pay(state, 1) is not None
         return single and (phase == START or pay(word.state, _ORDER[phase]) is not None)
     if word.is_ring:
-        return phase in (ATOM, DIGIT, BOND[1], BOND[2])
+        return phase in (ATOM, DIGIT, BOND[1], BOND[2], SLANTED)
     if word.order:
         return phase in (*_AFTER_ATOM, OPENED) and _paid(phase, state, word.order) is not None
     if word.text == "(":
@@ -267,7 +271,8 @@ def _ring(phase: int, state: int) -> list[int]:
         allowed = [single is not None, single is not None, single is not None, double is not None]
     else:
         single = state
-        written = {BOND[1]: [1, 1, 1, 0], BOND[2]: [1, 1, 0, 1]}.get(phase, [0, 0, 0, 0])
+        single_bond = [1, 1, 1, 0]
+        written = {BOND[1]: single_bond, SLANTED: single_bond, BOND[2]: [1, 1, 0, 1]}.get(phase, [0, 0, 0, 0])
         allowed = [bool(may) for may in written]
     after = _or_zero(single)
     changes = [can_change(after), needs_double(state) != needs_double(after)]

@@ -113,8 +113,9 @@ class Guard:
         states = self.states.gather(1, self.stack)
         has_valence = states >= 4
         self.spare = has_valence.any(1)
-        changeable = (self.system.gather(1, self.stack) == self.own) & has_valence & (states & 2).bool()
-        self.stack_changes = changeable.any(1)
+        self.any_changes = (has_valence & (states & 2).bool()).any(1)
+        same = (self.system.gather(1, self.stack) == self.own) & has_valence
+        self.stack_changes = (same & (states & 2).bool()).any(1)
         self.top = self.stack.gather(1, (self.depth - 1).clamp_(min=0)[:, None])
         top_has_valence = self.states.gather(1, self.top)[:, 0] >= 4
         # Open ring bonds.
@@ -123,7 +124,7 @@ class Guard:
         self.top_spare = top_has_valence & ~(self.opener == self.top).any(1)
         self.of_own = (self.system.gather(1, self.opener) == self.own) & self.is_open & (self.own > 0)
         self.num_own = self.of_own.sum(1)
-        self.changes_elsewhere = (self.num_own > 0) | self.stack_changes
+        self.changes_elsewhere = ((self.num_own > 0) & same.any(1)) | self.stack_changes
 
     def _ring_penalties(self, room: Row) -> Float[Tensor, "rows rings"]:
         """What each ring number loses; the last column is of the tokens that are none."""
@@ -144,8 +145,16 @@ class Guard:
         penalties = torch.where(self.is_open, can_close, can_open[:, None]).logical_not_() * HARD
         unpaired = (self.is_odd != changed) & (self.num_own == 1) & ~self.stack_changes & (changes == 0)
         penalties.add_((self.of_own & unpaired[:, None]) * SOFT)
+        penalties.add_(self._left_unpaired() * SOFT)
         penalties[:, -1] = 0
         return penalties
+
+    def _left_unpaired(self) -> Bool[Tensor, "rows rings"]:
+        """Ring numbers that the current atom, not aromatic, would close for the last time on a system that is odd."""
+        systems = self.system.gather(1, self.opener)
+        times = (systems[:, :, None] == systems[:, None, :]).sum(2)
+        lost = (times == 1) & (systems > 0) & self.odd.gather(1, systems).bool() & ~self.any_changes[:, None]
+        return lost & ((self.own == 0) & (self.written.index_select(0, self.phase) != 2)[:, None])
 
     def take(self, token: Row) -> None:
         """Go on by one token in each row; `penalties` must have been asked before."""
