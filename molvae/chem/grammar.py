@@ -78,8 +78,9 @@ class Grammar:
         slots: (V,) the ring number of a token, R for those that are none.
         order: (P,) order of the bond to the next atom; 0 where there is none.
         written: (P,) the same, where it was written; 0 elsewhere.
-        syntax: (P·S·8, V) penalties by phase, state of the current atom, and three bits: whether its aromatic system needs
-            an odd number of atoms paired, whether that can still change elsewhere, whether no ring bond is open.
+        syntax: (P·S·16, V) penalties by phase, state of the current atom, and four bits: whether an odd number of atoms of its
+            aromatic system waits to be paired, whether atoms in open branches could change that, whether no ring bond is
+            open, whether one of its system is.
         extra: (4·(MAX_OPEN+1)·32, V) Φ after the token less d + k before it, by order, sum of the open ring bonds' orders,
             and five bits (see `_extra`).
         rings: (P·S, 7) what a ring bond needs: may open, valence left after it, may close one opened without a symbol, as
@@ -109,19 +110,23 @@ def grammar(tokens: Sequence[str]) -> Grammar:
         InputError: a vocabulary without carbon, which is what the guard closes rings with.
     """
     if "C" not in tokens:
-        raise InputError("a vocabulary that cannot be guarded", where="--guard", got="no token C",
-                         expected="SMILES in tokens of whole atoms")
+        raise InputError(
+            "a vocabulary that cannot be guarded",
+            where="--guard",
+            got="no token C",
+            expected="SMILES in tokens of whole atoms",
+        )
     words = [_Token(token, is_end=position == 0) for position, token in enumerate(tokens)]
     roles = list({word.role: word for word in words}.values())  # tokens that do the same share their columns
     columns = np.array([[role.role for role in roles].index(word.role) for word in words])
     states = _reachable(roles)
     numbers = sorted({word.text for word in words if word.is_ring})
-    syntax = np.full((NUM_PHASES, NUM_STATES, 8, len(roles)), HARD, np.float32)
+    syntax = np.full((NUM_PHASES, NUM_STATES, 16, len(roles)), HARD, np.float32)
     events = np.zeros((NUM_PHASES, NUM_STATES, len(roles) + 1, len(fields(Event))), np.int64)
     for phase, state in itertools.product(range(NUM_PHASES), states):
         row = [_event(phase, state, role) for role in [*roles, None]]
         events[phase, state] = [list(vars(event).values()) for event in row]
-        for number, bits in enumerate(itertools.product((False, True), repeat=3)):
+        for number, bits in enumerate(itertools.product((False, True), repeat=4)):
             pairs = zip(roles, row[:-1], strict=True)
             syntax[phase, state, number] = [_penalty(phase, state, role, event, *bits) for role, event in pairs]
     contexts = itertools.product(range(4), range(MAX_OPEN + 1), *[(False, True)] * 5)
@@ -130,7 +135,9 @@ def grammar(tokens: Sequence[str]) -> Grammar:
         order=np.array(_ORDER),
         written=np.array([_written(phase) for phase in range(NUM_PHASES)]),
         syntax=syntax[..., columns].reshape(-1, len(words)),
-        extra=np.array([[_extra(role, *context) for role in roles] for context in contexts])[:, columns],
+        extra=np.array([[_extra(role, order, total, *bits) for role in roles] for order, total, *bits in contexts])[
+            :, columns
+        ],
         rings=np.array([_ring(*both) for both in itertools.product(range(NUM_PHASES), range(NUM_STATES))]),
         events=events[:, :, [*columns, len(roles)]].reshape(-1, events.shape[-1]),
         raised=np.array([_or_zero(raise_order(state, 2)) for state in range(NUM_STATES)]),
@@ -202,7 +209,11 @@ def _event(phase: int, state: int, word: _Token | None) -> Event:
         return _atom_event(phase, state, _or_zero(after), word.state)
     if word.order:
         behind_atom, slanted = phase in (ATOM, DIGIT), word.text in "/\\"
-        follows = (SLANTED if behind_atom else BRANCH_SLANTED) if slanted else (BOND if behind_atom else BRANCH_BOND)[word.order]
+        follows = (
+            (SLANTED if behind_atom else BRANCH_SLANTED)
+            if slanted
+            else (BOND if behind_atom else BRANCH_BOND)[word.order]
+        )
         return _changed(state, _paid(phase, state, word.order), follows)
     if word.text == "(":
         return _changed(state, pay(state, 1), OPENED, pushes=1)
@@ -227,21 +238,23 @@ def _atom_event(phase: int, state: int, after: int, atom: int) -> Event:
     )  # fmt: skip
 
 
-def _penalty(phase: int, state: int, word: _Token, event: Event, odd: bool, elsewhere: bool, no_ring: bool) -> np.float32:
-    """0, `SOFT` or `HARD`: what a token costs before ring bonds and the length are looked at."""
+def _penalty(
+    phase: int, state: int, word: _Token, event: Event, odd: bool, elsewhere: bool, none_open: bool, own_open: bool
+) -> np.float32:
+    """0, `SOFT` or `HARD`: what a token costs before ring bonds and the length are looked at (`Grammar.syntax`)."""
     if not _fits(phase, state, word):
         return HARD
     if state % 4 == PLAIN or phase in (START, FINISHED) or word.is_ring:
         return np.float32(0)
     after = event.state
     settled = odd == bool(event.flips) or elsewhere
-    if phase == ATOM and no_ring and not word.order:  # an aromatic atom outside every ring
+    if phase == ATOM and none_open and not word.order:  # an aromatic atom outside every ring
         return SOFT
     if phase == ATOM and not word.order and word.state is None and word.text != "(":  # ... or with a single bond
         return SOFT
-    if not no_ring and (event.joins or word.text in ("/", "\\")):
+    if not none_open and (event.joins or word.text in ("/", "\\")):
         return np.float32(0)
-    if not no_ring and 2 in (word.order, word.state is not None and _ORDER[phase]):  # half a quinoid, as in c1=CC=1
+    if own_open and 2 in (word.order, word.state is not None and _ORDER[phase]):  # half a quinoid, as in c1=CC=1
         return np.float32(0)
     if word.order or word.text == "(":
         settled = settled or can_change(after) or (after % 4 == PI and word.text == "(")

@@ -24,6 +24,10 @@ ROUND = 4
 """Steps between looks at who has ended: a look waits for a GPU."""
 
 
+Speaking = tuple[Sequence[nn.GRU], nn.Embedding, nn.Linear, nn.Linear, bool]
+"""Of a decoder: GRU layers, embedding, latent point to initial states, head, whether z is read at every step."""
+
+
 class Product:
     """``x @ weight.T`` for x of one fixed number of rows, deterministic row by row.
 

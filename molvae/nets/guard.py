@@ -92,8 +92,9 @@ class Guard:
     def penalties(self) -> Float[Tensor, "rows vocab"]:
         """What the score of each token loses: 0, or so much that no allowed token is worse."""
         self._look()
-        none_open = self.num_open == 0
-        bits = ((self.is_odd * 2 + self.changes_elsewhere) * 2 + none_open) + 8 * self.situation
+        bits = self.situation
+        for bit in (self.is_odd, self.changes_elsewhere, self.num_open == 0, self.num_own > 0):
+            bits = bits * 2 + bit
         penalties = self.syntax.index_select(0, bits)
         context = self.order.index_select(0, self.phase) * (MAX_OPEN + 1) + self.total
         for bit in (self.shared, self.opens_here, self.spare, self.top_spare, self.depth > 0):
@@ -143,18 +144,25 @@ class Guard:
         raisable = (openers >= 4) | ((openers & 3) == 2) | (self.opened_as > 0) | (pending != 2)[:, None]
         can_close = (info[:, 2:5].gather(1, self.opened_as) > 0) & ~self.blocked & fits[:, None] & raisable
         penalties = torch.where(self.is_open, can_close, can_open[:, None]).logical_not_() * HARD
-        unpaired = (self.is_odd != changed) & (self.num_own == 1) & ~self.stack_changes & (changes == 0)
-        penalties.add_((self.of_own & unpaired[:, None]) * SOFT)
-        penalties.add_(self._left_unpaired() * SOFT)
+        penalties.add_(self._left_unpaired(changes, changed) * SOFT)
         penalties[:, -1] = 0
         return penalties
 
-    def _left_unpaired(self) -> Bool[Tensor, "rows rings"]:
-        """Ring numbers that the current atom, not aromatic, would close for the last time on a system that is odd."""
+    def _left_unpaired(self, changes: Row, changed: Row) -> Bool[Tensor, "rows rings"]:
+        """Open ring numbers after whose closing an aromatic system could not be paired any more."""
+        pending = self.written.index_select(0, self.phase)
         systems = self.system.gather(1, self.opener)
-        times = (systems[:, :, None] == systems[:, None, :]).sum(2)
-        lost = (times == 1) & (systems > 0) & self.odd.gather(1, systems).bool() & ~self.any_changes[:, None]
-        return lost & ((self.own == 0) & (self.written.index_select(0, self.phase) != 2)[:, None])
+        foreign = (systems != self.own) & self.is_open
+        # The current atom's system, by a bond within it or to an atom that is not aromatic.
+        stuck = (self.own[:, 0] > 0) & ~self.stack_changes & (changes == 0)
+        odd = (self.is_odd ^ changed) > 0
+        within = self.of_own & (stuck & odd & (self.num_own == 1))[:, None]
+        outside = (systems == 0) & self.is_open & (stuck & odd & (self.num_own == 0))[:, None]
+        # The other end's, if this is its last ring bond and the two do not become one.
+        last = (systems[:, :, None] == systems[:, None, :]).sum(2) == 1
+        odd_there = (self.odd.gather(1, systems) > 0) & (systems > 0) & last & ~self.any_changes[:, None]
+        joins = (pending == 0) & (self.own[:, 0] > 0)
+        return within | outside | (foreign & odd_there & ~joins[:, None] & (pending != 2)[:, None])
 
     def take(self, token: Row) -> None:
         """Go on by one token in each row; `penalties` must have been asked before."""
@@ -174,7 +182,9 @@ class Guard:
         self.phase.copy_(phase)
         self.left -= 1
 
-    def _ring_bond(self, slot: Column, opener: Column, opened_as: Row, is_atom: Row, running: Bool[Tensor, " rows"]) -> None:
+    def _ring_bond(
+        self, slot: Column, opener: Column, opened_as: Row, is_atom: Row, running: Bool[Tensor, " rows"]
+    ) -> None:
         """Open or close the ring bond of the token, if it is one."""
         is_ring = (slot[:, 0] < self.num_rings) & running
         closes = (opener[:, 0] > 0) & is_ring
@@ -213,7 +223,9 @@ class Guard:
         number = self.atoms * is_atom
         self.states.scatter_(1, number[:, None], state[:, None])
         aromatic = is_atom * ((state & 3) > 0)
-        own = torch.where((joins > 0) & (self.num_open > 0), self.own[:, 0], self.atoms) * aromatic
+        joined = (joins > 0) & (self.num_open > 0)
+        own = torch.where(joined, self.own[:, 0], self.atoms) * aromatic
         self.system.scatter_(1, number[:, None], own[:, None])
-        self.odd.scatter_(1, own[:, None], self.odd.gather(1, own[:, None]) ^ (need * is_atom)[:, None])
+        pairs = need * aromatic
+        self.odd.scatter_(1, own[:, None], self.odd.gather(1, own[:, None]) ^ pairs[:, None])
         self.current.copy_(torch.where(is_atom > 0, self.atoms, self.current))

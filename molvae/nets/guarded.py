@@ -10,23 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from molvae.data.batches import END
-from molvae.nets.decoding import ROUND, ROWS, GreedyDecoding, behind_end
-from molvae.nets.guard import HARD, Guard, Rules
+from molvae.nets.decoding import ROUND, ROWS, GreedyDecoding, Speaking, behind_end
+from molvae.nets.guard import HARD, SOFT, Guard, Rules
 
 Judge = Callable[[Int[Tensor, "batch length"]], NDArray[np.bool_]]
 """Which of these strings are molecules."""
 
-TRIES = 4
-"""Other endings of a refused string that are decoded before its aromatic atoms are given up."""
+TRIES = (1, 3)
+"""Other endings of a refused string that are decoded at once, one round after the other."""
+
+NO_TURN, NO_AROMATIC = -1, -2
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,20 @@ class GuardedDecoding(GreedyDecoding):
     Args:
         rules: what the tokens mean.
         max_length: of a string, its end included.
-        turns: for each latent point, a position at which its string must not have the given token; None for no turns.
-        plain: without aromatic atoms.
+        turns: for each latent point a position at which its string must not have the token beside it, or `NO_TURN`, or
+            `NO_AROMATIC`; None for no turns at all.
         parts: those of `GreedyDecoding`.
+        rows: strings computed together.
     """
 
     def __init__(
-        self, rules: Rules, max_length: int, turns: Int[Tensor, "batch 2"] | None, plain: bool, parts: Sequence[Any],
-        rows: int = ROWS,
-    ):  # fmt: skip
-        super().__init__(*parts, rows=rows)
+        self, rules: Rules, max_length: int, turns: Int[Tensor, "batch 2"] | None, parts: Speaking, rows: int = ROWS
+    ):
+        super().__init__(*parts, rows)
         self.guard = Guard(rules, rows, max_length, self.token.device)
-        self.turns, self.turn = turns, self.token.new_full((2, rows), -1)
+        self.turns, self.turn = turns, self.token.new_full((2, rows), NO_TURN)
         self.position = torch.zeros_like(self.token)
-        self.given_up = torch.from_numpy(rules.aromatic).to(self.token.device) * HARD if plain else None
+        self.aromatic = torch.from_numpy(rules.aromatic).to(self.token.device) * HARD
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> _Decoded:
         """The strings."""
@@ -109,9 +110,8 @@ class GuardedDecoding(GreedyDecoding):
         allowed = scores - self.guard.penalties()
         if self.turns is not None:
             here = (self.position == self.turn[0]) * HARD
-            allowed.scatter_add_(1, self.turn[1].clamp(min=0)[:, None], -here[:, None])
-        if self.given_up is not None:
-            allowed -= self.given_up
+            allowed.scatter_add_(1, self.turn[1][:, None], -here.to(allowed.dtype)[:, None])
+            allowed -= (self.turn[0] == NO_AROMATIC)[:, None] * self.aromatic
         (best, second), (self.token, other) = (pair.unbind(1) for pair in allowed.topk(2, dim=1))
         self.guard.take(self.token)
         self.position += 1
@@ -119,8 +119,8 @@ class GuardedDecoding(GreedyDecoding):
 
 
 def guarded_strings(
-    parts: Sequence[Any], z: Float[Tensor, "batch latent"], max_length: int, rules: Rules, judge: Judge,
-    tries: int = TRIES,
+    parts: Speaking, z: Float[Tensor, "batch latent"], max_length: int, rules: Rules, judge: Judge,
+    tries: Sequence[int] = TRIES,
 ) -> Guarded:  # fmt: skip
     """The string of each latent point, guarded; a latent point has one, whatever the batch.
 
@@ -130,42 +130,48 @@ def guarded_strings(
         max_length: tokens of a string, its end included.
         rules: what the tokens mean.
         judge: which strings are molecules.
-        tries: other endings of a refused string.
+        tries: other endings of a refused string, in each round; the last round has the string without aromatic atoms, too.
     """
-    first = GuardedDecoding(rules, max_length, None, False, parts).decode(z)
+    first = GuardedDecoding(rules, max_length, None, parts).decode(z)
     tokens, intervened = first.tokens.clone(), first.overruled.any(1)
-    refused = torch.from_numpy(~judge(tokens)).to(z.device).nonzero()[:, 0]
-    if not len(refused):
-        return Guarded(tokens, intervened)
+    refused = _refused(judge, tokens)
     intervened[refused] = True
-    turns, source = _turns(first, refused, torch.from_numpy(rules.aromatic).to(z.device), tries)
-    if len(turns):
-        again = GuardedDecoding(rules, max_length, turns, False, parts).decode(z[source])
-        good = torch.from_numpy(judge(again.tokens)).to(z.device)
-        for row in good.nonzero()[:, 0].flip(0).tolist():  # of several, the one with the smallest margin is written last
-            tokens[source[row]] = again.tokens[row]
-        refused = refused[~torch.isin(refused, source[good])]
-    if len(refused):
-        tokens[refused] = GuardedDecoding(rules, max_length, None, True, parts).decode(z[refused]).tokens
+    turns = _turns(first, torch.from_numpy(rules.aromatic).to(z.device), sum(tries))
+    begin = 0
+    for number, count in enumerate(tries):
+        if not len(refused):
+            break
+        mine = turns[refused, begin : begin + count]  # (refused, count, 2)
+        begin += count
+        if number == len(tries) - 1:
+            mine = torch.cat([mine, torch.full_like(mine[:, :1], 0)], dim=1)
+            mine[:, -1, 0] = NO_AROMATIC
+        again = GuardedDecoding(rules, max_length, mine.flatten(0, 1), parts).decode(
+            z[refused].repeat_interleave(mine.shape[1], 0)
+        )
+        good = torch.ones(len(again.tokens), dtype=torch.bool, device=z.device)
+        good[_refused(judge, again.tokens)] = False
+        good = good.view(mine.shape[:2])
+        best = good.int().argmax(dim=1)  # the first that is a molecule
+        chosen = again.tokens.view(*mine.shape[:2], -1)[torch.arange(len(refused), device=z.device), best]
+        tokens[refused] = torch.where(good.any(1)[:, None], chosen, tokens[refused])
+        refused = refused[~good.any(1)]
     return Guarded(tokens, intervened)
 
 
-def _turns(
-    decoded: _Decoded, rows: Int[Tensor, " some"], aromatic: Bool[Tensor, " vocab"], tries: int
-) -> tuple[Int[Tensor, "turns 2"], Int[Tensor, " turns"]]:
-    """Where refused strings turn off, and from which token; and whose turns these are. The smallest margin comes first."""
-    tokens, seconds = decoded.tokens[rows], decoded.seconds[rows]
-    at_stake = aromatic[tokens] | aromatic[seconds]
-    margins = decoded.margins[rows].masked_fill(~at_stake | (decoded.margins[rows] > HARD / 2), torch.inf)
-    margins, places = margins.sort(dim=1, stable=True)
-    margins, places = margins[:, :tries], places[:, :tries]
-    possible = margins < torch.inf
-    turns = torch.stack([places, tokens.gather(1, places)], dim=2)[possible]
-    return turns, rows[:, None].expand_as(places)[possible]
+def _refused(judge: Judge, tokens: Int[Tensor, "batch length"]) -> Int[Tensor, " refused"]:
+    """The numbers of the strings that are no molecules."""
+    return torch.from_numpy(~judge(tokens)).nonzero()[:, 0].to(tokens.device)
 
 
-def parts_of(
-    layers: Sequence[nn.GRU], embedding: nn.Embedding, initial: nn.Linear, head: nn.Linear, z_to_every_step: bool
-) -> tuple[Any, ...]:
-    """The arguments of `GreedyDecoding` in order."""
-    return layers, embedding, initial, head, z_to_every_step
+def _turns(decoded: _Decoded, aromatic: Bool[Tensor, " vocab"], count: int) -> Int[Tensor, "batch count 2"]:
+    """Where strings could turn off, and from which token; the smallest margin first, `NO_TURN` where there is no more.
+
+    A turn must put an aromatic atom at stake: with other ones a string would be refused again.
+    """
+    tokens, seconds, margins = decoded.tokens, decoded.seconds, decoded.margins
+    impossible = ~(aromatic[tokens] | aromatic[seconds]) | (margins > SOFT / 2)
+    margins, places = margins.masked_fill(impossible, torch.inf).sort(dim=1, stable=True)
+    margins, places = margins[:, :count], places[:, :count]
+    found = tokens.gather(1, places)
+    return torch.stack([places.masked_fill(margins.isinf(), NO_TURN), found], dim=2)
