@@ -42,6 +42,11 @@ class GuardedStrings:
     strings: list[str]
     intervened: NDArray[np.bool_]
 
+    @property
+    def share_intervened(self) -> float:
+        """The share of strings on which the guard intervened; 0 of none."""
+        return float(self.intervened.mean()) if len(self.intervened) else 0.0
+
 
 class Model:
     """A trained (or fresh) VAE with the codec that speaks its data's language.

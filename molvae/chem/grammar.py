@@ -46,7 +46,7 @@ _ORDER = [0, 1, 1, 1, 1, 1, 2, 3, 1, 2, 3, 1, 1, 0]
 MAX_OPEN = 12
 """Greatest sum of bond orders of the ring bonds open at once."""
 
-SOFT, HARD = np.float32(1e4), np.float32(1e8)
+SOFT, HARD = 1e4, 1e8
 """What a forbidden token's score loses: by a rule of aromaticity, which is necessary and not sufficient; by any other."""
 
 NEVER, ALWAYS = 30_000, -30_000
@@ -83,12 +83,16 @@ class Grammar:
             open, whether one of its system is.
         extra: (4·(MAX_OPEN+1)·32, V) Φ after the token less d + k before it, by order, sum of the open ring bonds' orders,
             and five bits (see `_extra`).
-        rings: (P·S, 7) what a ring bond needs: may open, valence left after it, may close one opened without a symbol, as
-            single, as double; whether aromaticity can change after it; whether it changed.
+        rings: (P·S, 8) what a ring bond needs: may open, valence left after a single one, may close one opened without a symbol,
+            as single, as double; whether aromaticity can change after a single one, whether it changed; valence left after
+            a double one.
         events: (P·S·(V+1), 9) what a token does (`Event`); the last token stands for closing a double ring bond.
         raised: (S,) a state when a ring bond turns out to be double.
         needs_double: (S,).
         aromatic: (V,) the tokens of aromatic atoms.
+        max_open: `MAX_OPEN`.
+        soft: `SOFT`.
+        hard: `HARD`.
     """
 
     slots: Integers
@@ -101,6 +105,9 @@ class Grammar:
     raised: Integers
     needs_double: Integers
     aromatic: NDArray[np.bool_]
+    max_open: int = MAX_OPEN
+    soft: float = SOFT
+    hard: float = HARD
 
 
 def grammar(tokens: Sequence[str]) -> Grammar:
@@ -129,13 +136,14 @@ def grammar(tokens: Sequence[str]) -> Grammar:
         for number, bits in enumerate(itertools.product((False, True), repeat=4)):
             pairs = zip(roles, row[:-1], strict=True)
             syntax[phase, state, number] = [_penalty(phase, state, role, event, *bits) for role, event in pairs]
-    contexts = itertools.product(range(4), range(MAX_OPEN + 1), *[(False, True)] * 5)
+    flags = list(itertools.product((False, True), repeat=5))
+    contexts = itertools.product(range(4), range(MAX_OPEN + 1), flags)
     return Grammar(
         slots=np.array([numbers.index(word.text) if word.is_ring else len(numbers) for word in words]),
         order=np.array(_ORDER),
         written=np.array([_written(phase) for phase in range(NUM_PHASES)]),
         syntax=syntax[..., columns].reshape(-1, len(words)),
-        extra=np.array([[_extra(role, order, total, *bits) for role in roles] for order, total, *bits in contexts])[
+        extra=np.array([[_extra(role, order, total, *five) for role in roles] for order, total, five in contexts])[
             :, columns
         ],
         rings=np.array([_ring(*both) for both in itertools.product(range(NUM_PHASES), range(NUM_STATES))]),
@@ -240,12 +248,12 @@ def _atom_event(phase: int, state: int, after: int, atom: int) -> Event:
 
 def _penalty(
     phase: int, state: int, word: _Token, event: Event, odd: bool, elsewhere: bool, none_open: bool, own_open: bool
-) -> np.float32:
+) -> float:
     """0, `SOFT` or `HARD`: what a token costs before ring bonds and the length are looked at (`Grammar.syntax`)."""
     if not _fits(phase, state, word):
         return HARD
     if state % 4 == PLAIN or phase in (START, FINISHED) or word.is_ring:
-        return np.float32(0)
+        return 0.0
     after = event.state
     settled = odd == bool(event.flips) or elsewhere
     if phase == ATOM and none_open and not word.order:  # an aromatic atom outside every ring
@@ -253,12 +261,12 @@ def _penalty(
     if phase == ATOM and not word.order and word.state is None and word.text != "(":  # ... or with a single bond
         return SOFT
     if not none_open and (event.joins or word.text in ("/", "\\")):
-        return np.float32(0)
+        return 0.0
     if own_open and 2 in (word.order, word.state is not None and _ORDER[phase]):  # half a quinoid, as in c1=CC=1
-        return np.float32(0)
+        return 0.0
     if word.order or word.text == "(":
         settled = settled or can_change(after) or (after % 4 == PI and word.text == "(")
-    return np.float32(0) if settled else SOFT
+    return 0.0 if settled else SOFT
 
 
 def _fits(phase: int, state: int, word: _Token) -> bool:
@@ -283,13 +291,14 @@ def _ring(phase: int, state: int) -> list[int]:
         single, double = pay(state, 1), pay(state, 2)
         allowed = [single is not None, single is not None, single is not None, double is not None]
     else:
-        single = state
+        single = double = state
         single_bond = [1, 1, 1, 0]
         written = {BOND[1]: single_bond, SLANTED: single_bond, BOND[2]: [1, 1, 0, 1]}.get(phase, [0, 0, 0, 0])
         allowed = [bool(may) for may in written]
     after = _or_zero(single)
     changes = [can_change(after), needs_double(state) != needs_double(after)]
-    return [int(allowed[0]), after // 4, *map(int, allowed[1:]), *map(int, changes)]
+    after_double = after if double is None else double
+    return [int(allowed[0]), after // 4, *map(int, allowed[1:]), *map(int, changes), after_double // 4]
 
 
 def _extra(

@@ -19,11 +19,6 @@ from torch import Tensor
 Row = Int[Tensor, " rows"]
 Column = Int[Tensor, "rows 1"]
 
-MAX_OPEN = 12
-"""Greatest sum of the orders of open ring bonds; the tables are made for it."""
-SOFT, HARD = 1e4, 1e8
-"""What a forbidden token's score loses: where aromaticity would probably not work out; anywhere else."""
-
 
 class Rules(Protocol):
     """The tables; see `molvae.chem.grammar.Grammar`, which has them."""
@@ -48,6 +43,12 @@ class Rules(Protocol):
     def needs_double(self) -> NDArray[np.int64]: ...  # noqa: D102
     @property
     def aromatic(self) -> NDArray[np.bool_]: ...  # noqa: D102
+    @property
+    def max_open(self) -> int: ...  # noqa: D102
+    @property
+    def soft(self) -> float: ...  # noqa: D102
+    @property
+    def hard(self) -> float: ...  # noqa: D102
 
 
 class Guard:
@@ -71,6 +72,7 @@ class Guard:
         self.num_tokens, self.num_rings = len(rules.slots), int(rules.slots.max())
         self.num_phases = len(rules.order)
         self.num_states = len(rules.rings) // self.num_phases
+        self.max_open, self.soft, self.hard = rules.max_open, rules.soft, rules.hard
         self.max_length, self.finished = max_length, self.num_phases - 1
         atoms, depth = max_length + 2, max_length // 3 + 2  # a branch takes three tokens
         self.row = torch.zeros(8, rows, dtype=torch.int64, device=device)
@@ -96,11 +98,11 @@ class Guard:
         for bit in (self.is_odd, self.changes_elsewhere, self.num_open == 0, self.num_own > 0):
             bits = bits * 2 + bit
         penalties = self.syntax.index_select(0, bits)
-        context = self.order.index_select(0, self.phase) * (MAX_OPEN + 1) + self.total
+        context = self.order.index_select(0, self.phase) * (self.max_open + 1) + self.total
         for bit in (self.shared, self.opens_here, self.spare, self.top_spare, self.depth > 0):
             context = context * 2 + bit
         room = self.left - self.depth - self.num_open
-        penalties.masked_fill_(self.extra.index_select(0, context) > room[:, None], HARD)
+        penalties.masked_fill_(self.extra.index_select(0, context) > room[:, None], self.hard)
         return penalties.add_(self._ring_penalties(room).index_select(1, self.slots))
 
     def _look(self) -> None:
@@ -134,17 +136,23 @@ class Guard:
         wayout = (left > 0) | self.spare
         pending = self.written.index_select(0, self.phase)
         total = self.total + pending.clamp(min=1)
-        can_open = (may_open > 0) & wayout & (total <= MAX_OPEN) & (room >= total + 2)
-        direct = (left >= self.total - 1) & (self.shared == 0) & ~(self.blocked & self.is_open).any(1)
-        one = (self.total <= 4) & (self.shared == 0) & torch.where(left > 0, ~self.opens_here, self.top_spare)
-        carbons = torch.where(one, 1, self.total - 1 + (self.opens_here | (left == 0)))
-        fits = torch.where(direct | (self.num_open == 1), room >= -1, wayout & (room >= carbons - 1))
-        # An opener that was counted for a single bond must have valence for a double one.
+        can_open = (may_open > 0) & wayout & (total <= self.max_open) & (room >= total + 2)
+        # A ring bond opened as a double one leaves less.
+        after = torch.where(self.opened_as == 2, info[:, 7, None], left[:, None])
+        rest = self.total[:, None] - self.opened_as.clamp(min=1)
+        free = (self.shared == 0)[:, None]
+        direct = (after >= rest) & free & ~(self.blocked & self.is_open).any(1, keepdim=True)
+        one = (rest <= 3) & free & torch.where(after > 0, ~self.opens_here[:, None], self.top_spare[:, None])
+        carbons = torch.where(one, 1, rest + (self.opens_here[:, None] | (after == 0)))
+        possible = ((after > 0) | self.spare[:, None]) & (room[:, None] >= carbons - 1)
+        fits = torch.where(direct | (self.num_open == 1)[:, None], room[:, None] >= -1, possible)
+        # An opener that was counted for a single bond pays for a double one now; what it pays with may have been the way out.
         openers = self.states.gather(1, self.opener)
-        raisable = (openers >= 4) | ((openers & 3) == 2) | (self.opened_as > 0) | (pending != 2)[:, None]
-        can_close = (info[:, 2:5].gather(1, self.opened_as) > 0) & ~self.blocked & fits[:, None] & raisable
-        penalties = torch.where(self.is_open, can_close, can_open[:, None]).logical_not_() * HARD
-        penalties.add_(self._left_unpaired(changes, changed) * SOFT)
+        raises = (pending == 2)[:, None] & (self.opened_as == 0) & ((openers & 3) != 2)
+        payable = ~raises | ((openers >= 4) & ((openers >= 8) | (after > 0) | (self.num_open == 1)[:, None]))
+        can_close = (info[:, 2:5].gather(1, self.opened_as) > 0) & ~self.blocked & fits & payable
+        penalties = torch.where(self.is_open, can_close, can_open[:, None]).logical_not_() * self.hard
+        penalties.add_(self._left_unpaired(changes, changed) * self.soft)
         penalties[:, -1] = 0
         return penalties
 
@@ -176,7 +184,7 @@ class Guard:
         running = self.phase != self.finished
         self._ring_bond(slot, opener, opened_as, is_atom, running)
         self._new_atom(is_atom, new_state, new_need, joins)
-        self.stack.scatter_(1, (self.depth - pops)[:, None], (self.parent * pushes)[:, None])
+        self.stack.scatter_(1, (self.depth - pops).clamp_(min=0)[:, None], (self.parent * pushes)[:, None])
         self.depth += pushes - pops
         self.current.copy_(torch.where(pops > 0, self.top[:, 0], self.current))
         self.phase.copy_(phase)

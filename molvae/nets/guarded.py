@@ -19,7 +19,7 @@ from torch import Tensor
 
 from molvae.data.batches import END
 from molvae.nets.decoding import ROUND, ROWS, GreedyDecoding, Speaking, behind_end
-from molvae.nets.guard import HARD, SOFT, Guard, Rules
+from molvae.nets.guard import Guard, Rules
 
 Judge = Callable[[Int[Tensor, "batch length"]], NDArray[np.bool_]]
 """Which of these strings are molecules."""
@@ -79,7 +79,7 @@ class GuardedDecoding(GreedyDecoding):
         self.guard = Guard(rules, rows, max_length, self.token.device)
         self.turns, self.turn = turns, self.token.new_full((2, rows), NO_TURN)
         self.position = torch.zeros_like(self.token)
-        self.aromatic = torch.from_numpy(rules.aromatic).to(self.token.device) * HARD
+        self.aromatic = torch.from_numpy(rules.aromatic).to(self.token.device) * rules.hard
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> _Decoded:
         """The strings."""
@@ -109,7 +109,7 @@ class GuardedDecoding(GreedyDecoding):
         wanted = scores.argmax(dim=1)
         allowed = scores - self.guard.penalties()
         if self.turns is not None:
-            here = (self.position == self.turn[0]) * HARD
+            here = (self.position == self.turn[0]) * self.guard.hard
             allowed.scatter_add_(1, self.turn[1][:, None], -here.to(allowed.dtype)[:, None])
             allowed -= (self.turn[0] == NO_AROMATIC)[:, None] * self.aromatic
         (best, second), (self.token, other) = (pair.unbind(1) for pair in allowed.topk(2, dim=1))
@@ -136,7 +136,7 @@ def guarded_strings(
     tokens, intervened = first.tokens.clone(), first.overruled.any(1)
     refused = _refused(judge, tokens)
     intervened[refused] = True
-    turns = _turns(first, torch.from_numpy(rules.aromatic).to(z.device), sum(tries))
+    turns = _turns(first, rules, sum(tries))
     begin = 0
     for number, count in enumerate(tries):
         if not len(refused):
@@ -164,13 +164,14 @@ def _refused(judge: Judge, tokens: Int[Tensor, "batch length"]) -> Int[Tensor, "
     return torch.from_numpy(~judge(tokens)).nonzero()[:, 0].to(tokens.device)
 
 
-def _turns(decoded: _Decoded, aromatic: Bool[Tensor, " vocab"], count: int) -> Int[Tensor, "batch count 2"]:
+def _turns(decoded: _Decoded, rules: Rules, count: int) -> Int[Tensor, "batch count 2"]:
     """Where strings could turn off, and from which token; the smallest margin first, `NO_TURN` where there is no more.
 
     A turn must put an aromatic atom at stake: with other ones a string would be refused again.
     """
     tokens, seconds, margins = decoded.tokens, decoded.seconds, decoded.margins
-    impossible = ~(aromatic[tokens] | aromatic[seconds]) | (margins > SOFT / 2)
+    aromatic = torch.from_numpy(rules.aromatic).to(tokens.device)
+    impossible = ~(aromatic[tokens] | aromatic[seconds]) | (margins > rules.soft / 2)
     margins, places = margins.masked_fill(impossible, torch.inf).sort(dim=1, stable=True)
     margins, places = margins[:, :count], places[:, :count]
     found = tokens.gather(1, places)
