@@ -77,7 +77,7 @@ class GuardedDecoding(GreedyDecoding):
     ):
         super().__init__(*parts, rows)
         self.guard = Guard(rules, rows, max_length, self.token.device)
-        self.turns, self.turn = turns, self.token.new_full((2, rows), NO_TURN)
+        self.turns, self.turn = turns, torch.stack([torch.full_like(self.token, NO_TURN), torch.zeros_like(self.token)])
         self.position = torch.zeros_like(self.token)
         self.aromatic = torch.from_numpy(rules.aromatic).to(self.token.device) * rules.hard
 
@@ -136,12 +136,12 @@ def guarded_strings(
     tokens, intervened = first.tokens.clone(), first.overruled.any(1)
     refused = _refused(judge, tokens)
     intervened[refused] = True
-    turns = _turns(first, rules, sum(tries))
+    turns = _turns(first, refused, rules, sum(tries))
     begin = 0
     for number, count in enumerate(tries):
         if not len(refused):
             break
-        mine = turns[refused, begin : begin + count]  # (refused, count, 2)
+        mine = turns[:, begin : begin + count]  # (refused, count, 2)
         begin += count
         if number == len(tries) - 1:
             mine = torch.cat([mine, torch.full_like(mine[:, :1], 0)], dim=1)
@@ -155,7 +155,7 @@ def guarded_strings(
         best = good.int().argmax(dim=1)  # the first that is a molecule
         chosen = again.tokens.view(*mine.shape[:2], -1)[torch.arange(len(refused), device=z.device), best]
         tokens[refused] = torch.where(good.any(1)[:, None], chosen, tokens[refused])
-        refused = refused[~good.any(1)]
+        refused, turns = refused[~good.any(1)], turns[~good.any(1)]
     return Guarded(tokens, intervened)
 
 
@@ -164,12 +164,12 @@ def _refused(judge: Judge, tokens: Int[Tensor, "batch length"]) -> Int[Tensor, "
     return torch.from_numpy(~judge(tokens)).nonzero()[:, 0].to(tokens.device)
 
 
-def _turns(decoded: _Decoded, rules: Rules, count: int) -> Int[Tensor, "batch count 2"]:
+def _turns(decoded: _Decoded, rows: Int[Tensor, " some"], rules: Rules, count: int) -> Int[Tensor, "some count 2"]:
     """Where strings could turn off, and from which token; the smallest margin first, `NO_TURN` where there is no more.
 
     A turn must put an aromatic atom at stake: with other ones a string would be refused again.
     """
-    tokens, seconds, margins = decoded.tokens, decoded.seconds, decoded.margins
+    tokens, seconds, margins = decoded.tokens[rows], decoded.seconds[rows], decoded.margins[rows]
     aromatic = torch.from_numpy(rules.aromatic).to(tokens.device)
     impossible = ~(aromatic[tokens] | aromatic[seconds]) | (margins > rules.soft / 2)
     margins, places = margins.masked_fill(impossible, torch.inf).sort(dim=1, stable=True)
