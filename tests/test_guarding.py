@@ -62,7 +62,7 @@ def test_what_a_model_knows_by_heart_is_not_touched(run: Path) -> None:
 def test_a_model_that_cannot_be_guarded_says_what_to_do(run: Path) -> None:
     model = load(run)
     letters = SmilesCodec("character", Vocabulary.of("CNOcn()=12"), 20)
-    with pytest.raises(InputError, match="tokenizer character.*--valid-only"):
+    with pytest.raises(InputError, match=r"tokenizer character.*--valid-only"):
         Model(letters, model.vae).sample(2, guard=True)
     with pytest.raises(InputError, match="cannot be guarded"):
         Model(letters, pixel_vae()).decode(np.zeros((1, 2)), guard=True)
@@ -74,7 +74,9 @@ def test_the_commands(run: Path, molvae: Molvae, tmp_path: Path) -> None:  # noq
     assert answer.status == 0 and "validity 1.0000 (without it" in answer.out
     lines = (tmp_path / "guarded.smi").read_text().splitlines()
     assert lines == model.sample(40, seed=2, guard=True)
-    assert f"changed {np.mean([a != b for a, b in zip(lines, model.sample(40, seed=2), strict=True)]):.4f}" in answer.out
+    assert (
+        f"changed {np.mean([a != b for a, b in zip(lines, model.sample(40, seed=2), strict=True)]):.4f}" in answer.out
+    )
     assert molvae("sample", run, "-n", 5, "--guard", "--valid-only").status == 2
     (tmp_path / "some.smi").write_text("CCO\nCCN\n")
     assert molvae("encode", run, "some.smi", "-o", "z.csv").status == 0
@@ -84,7 +86,9 @@ def test_the_commands(run: Path, molvae: Molvae, tmp_path: Path) -> None:  # noq
     assert molvae("evaluate", "some.smi", "--guard").status == 2
 
 
-def test_metrics_are_shown_with_and_without_the_guard(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_are_shown_with_and_without_the_guard(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output, reference = tmp_path / "m.json", [*MOLECULES, "CCC", "CCCO"]
     content = evaluate(run, output, reference=reference, num=20, seeds=1, seed=1, guard=True, num_jobs=0)
     model, guarded = load(run), content["guarded"]

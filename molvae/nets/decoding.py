@@ -29,14 +29,14 @@ Speaking = tuple[Sequence[nn.GRU], nn.Embedding, nn.Linear, nn.Linear, bool]
 
 
 class Product:
-    """``x @ weight.T`` for x of one fixed number of rows, deterministic row by row.
+    """``x @ weight.T`` in blocks of one fixed number of rows, deterministic row by row.
 
     On a CPU the weight is laid out once for oneDNN, whose float32 kernels use wider registers than MKL's do on every
     make of processor.
     """
 
     def __init__(self, weight: Float[Tensor, "out in"], rows: int):
-        weight = weight.detach()
+        weight, self.rows = weight.detach(), rows
         self.packed = (
             weight.dtype == torch.float32 and weight.device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
             and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -44,7 +44,9 @@ class Product:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows) if self.packed else weight.t()
 
     def __call__(self, x: Float[Tensor, "rows in"]) -> Float[Tensor, "rows out"]:
-        """The product."""
+        """The product; x has some whole blocks of rows."""
+        if len(x) > self.rows:
+            return torch.cat([self(block) for block in torch.split(x, self.rows)])
         if self.packed:
             return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], ""))
         return x @ self.weight
@@ -56,8 +58,8 @@ class Cell:
     def __init__(self, gru: nn.GRU, rows: int, is_first: bool):
         weight_input, weight_state, self.bias = (tensor.detach() for tensor in fold(gru))
         self.hidden = gru.hidden_size
-        self.of_state = Product(weight_state, rows)
-        self.of_input = None if is_first else Product(weight_input, rows)
+        self.of_state = Product(weight_state, min(rows, ROWS))
+        self.of_input = None if is_first else Product(weight_input, min(rows, ROWS))
         self.state = weight_state.new_zeros(rows, self.hidden)
         self.u = torch.full_like(self.state, 0.5)
 
@@ -130,7 +132,7 @@ class GreedyDecoding:
         initial: latent point to the initial state of every layer.
         head: states to scores.
         z_to_every_step: whether the first layer reads z beside the tokens.
-        rows: strings computed together.
+        rows: strings computed together; if more than `ROWS`, a multiple of it, and matrix products take that many each.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class GreedyDecoding:
         self.z_to_every_step, self.rows = z_to_every_step, rows
         self.cells = [Cell(gru, rows, is_first=layer == 0) for layer, gru in enumerate(layers)]
         self.table, _ = token_table(layers[0], embedding, None)
-        self.head, self.head_bias = Product(head.weight, rows), head.bias
+        self.head, self.head_bias = Product(head.weight, min(rows, ROWS)), head.bias
         self.token = torch.full((rows,), END, device=self.table.device)
         self.term = torch.zeros_like(self.table[:1]).repeat(rows, 1)
 
@@ -154,7 +156,7 @@ class GreedyDecoding:
         nobody = len(z)
         said = self._pages(len(z) + 1, max_length + ROUND)
         number, position = self.token.new_full((self.rows,), nobody), self.token.new_zeros(self.rows)
-        queue, steps = Queue(z, self.rows, self._prepare), torch.arange(ROUND, device=z.device)
+        queue, steps = Queue(z, min(self.rows, ROWS), self._prepare), torch.arange(ROUND, device=z.device)
         while True:
             free = (number == nobody).nonzero()[:, 0]
             while len(queue) and len(free):

@@ -113,11 +113,12 @@ class Guard:
         self.own = self.system.gather(1, current)  # (rows, 1)
         self.is_odd = self.odd.gather(1, self.own)[:, 0]
         # Open branches: whether an atom has valence left, whether one of the same system could change its need.
-        states = self.states.gather(1, self.stack)
+        stack = self.stack[:, : max(1, int(self.depth.max()))]
+        states = self.states.gather(1, stack)
         has_valence = states >= 4
         self.spare = has_valence.any(1)
         self.any_changes = (has_valence & (states & 2).bool()).any(1)
-        same = (self.system.gather(1, self.stack) == self.own) & has_valence
+        same = (self.system.gather(1, stack) == self.own) & has_valence
         self.stack_changes = (same & (states & 2).bool()).any(1)
         self.top = self.stack.gather(1, (self.depth - 1).clamp_(min=0)[:, None])
         top_has_valence = self.states.gather(1, self.top)[:, 0] >= 4

@@ -24,6 +24,9 @@ from molvae.nets.guard import Guard, Rules
 Judge = Callable[[Int[Tensor, "batch length"]], NDArray[np.bool_]]
 """Which of these strings are molecules."""
 
+BLOCKS = 4
+"""Blocks of rows that share a guard, at most."""
+
 TRIES = (1, 3)
 """Other endings of a refused string that are decoded at once, one round after the other."""
 
@@ -69,7 +72,7 @@ class GuardedDecoding(GreedyDecoding):
         turns: for each latent point a position at which its string must not have the token beside it, or `NO_TURN`, or
             `NO_AROMATIC`; None for no turns at all.
         parts: those of `GreedyDecoding`.
-        rows: strings computed together.
+        rows: strings computed together. The guard's many small steps cost little more for four blocks than for one.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ def guarded_strings(
         judge: which strings are molecules.
         tries: other endings of a refused string, in each round; the last round has the string without aromatic atoms, too.
     """
-    first = GuardedDecoding(rules, max_length, None, parts).decode(z)
+    first = _decoding(rules, max_length, None, parts, len(z)).decode(z)
     tokens, intervened = first.tokens.clone(), first.overruled.any(1)
     refused = _refused(judge, tokens)
     intervened[refused] = True
@@ -146,9 +149,8 @@ def guarded_strings(
         if number == len(tries) - 1:
             mine = torch.cat([mine, torch.full_like(mine[:, :1], 0)], dim=1)
             mine[:, -1, 0] = NO_AROMATIC
-        again = GuardedDecoding(rules, max_length, mine.flatten(0, 1), parts).decode(
-            z[refused].repeat_interleave(mine.shape[1], 0)
-        )
+        sources = z[refused].repeat_interleave(mine.shape[1], 0)
+        again = _decoding(rules, max_length, mine.flatten(0, 1), parts, len(sources)).decode(sources)
         good = torch.ones(len(again.tokens), dtype=torch.bool, device=z.device)
         good[_refused(judge, again.tokens)] = False
         good = good.view(mine.shape[:2])
@@ -157,6 +159,13 @@ def guarded_strings(
         tokens[refused] = torch.where(good.any(1)[:, None], chosen, tokens[refused])
         refused, turns = refused[~good.any(1)], turns[~good.any(1)]
     return Guarded(tokens, intervened)
+
+
+def _decoding(
+    rules: Rules, max_length: int, turns: Int[Tensor, "batch 2"] | None, parts: Speaking, count: int
+) -> GuardedDecoding:
+    """A decoding with as many blocks as this many strings can fill."""
+    return GuardedDecoding(rules, max_length, turns, parts, ROWS * max(1, min(BLOCKS, count // ROWS)))
 
 
 def _refused(judge: Judge, tokens: Int[Tensor, "batch length"]) -> Int[Tensor, " refused"]:

@@ -105,8 +105,7 @@ def test_what_cannot_be_kekulised_costs_something(smiles: str) -> None:
 
 VOCABULARY = tuple(
     Vocabulary.of(
-        ["#", "(", ")", "-", ".", "/", "1", "2", "3", "4", "=", "Br", "C", "F", "N", "O", "P", "S", "[C@@H]", "[C@]", "[N+]", "[O-]", "[nH]"]
-        + ["[n+]", "[NH3+]", "\\", "c", "n", "o", "s", "%10"]
+        ["#", "(", ")", "-", ".", "/", "1", "2", "3", "4", "=", "Br", "C", "F", "N", "O", "P", "S", "[C@@H]", "[C@]", "[N+]", "[O-]", "[nH]", "[n+]", "[NH3+]", "\\", "c", "n", "o", "s", "%10"]
     ).tokens
 )  # fmt: skip
 

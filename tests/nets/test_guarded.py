@@ -16,7 +16,9 @@ from molvae.data.vocabulary import Vocabulary
 from molvae.nets import GRUDecoder
 from molvae.nets.guarded import Guarded, GuardedDecoding
 
-CODEC = SmilesCodec("atom", Vocabulary.of(["#", "(", ")", "-", "1", "2", "=", "C", "F", "N", "O", "S", "[nH]", "c", "n", "o"]), 30)
+CODEC = SmilesCodec(
+    "atom", Vocabulary.of(["#", "(", ")", "-", "1", "2", "=", "C", "F", "N", "O", "S", "[nH]", "c", "n", "o"]), 30
+)
 LATENT = 5
 
 
@@ -34,7 +36,7 @@ def decoder() -> GRUDecoder:
             parameter *= 3
         for token in "c1n":
             decoder.head.bias[CODEC.vocabulary.index[token]] += 2
-    return decoder
+    return decoder.requires_grad_(False)
 
 
 def points(count: int) -> Tensor:
@@ -105,7 +107,9 @@ def test_a_refused_string_turns_off_where_the_margin_was_smallest(decoder: GRUDe
 def test_a_judge_whom_nothing_pleases_gets_the_first_string(decoder: GRUDecoder, rules: Grammar) -> None:
     z = points(20)
     strings = decoder.generate_guarded(z, CODEC.num_units, rules, lambda tokens: np.zeros(len(tokens), dtype=bool))
-    assert torch.equal(strings.tokens, GuardedDecoding(rules, CODEC.num_units, None, decoder._speaking).decode(z).tokens)
+    assert torch.equal(
+        strings.tokens, GuardedDecoding(rules, CODEC.num_units, None, decoder._speaking).decode(z).tokens
+    )
     assert bool(strings.intervened.all())
 
 
