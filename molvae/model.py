@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 
 from molvae import artifacts
 from molvae.data.batches import Batch
-from molvae.data.codecs import Codec
+from molvae.data.codecs import Codec, SmilesCodec
 from molvae.data.codecs import load as load_codec
 from molvae.distributions import FittedPrior, Prior, stored
 from molvae.distributions.noise import generator
 from molvae.errors import ArtifactError, InputError
+from molvae.nets import GRUDecoder
 from molvae.vae import VAE
 
 FORMAT = 1
@@ -30,6 +32,24 @@ Records = Any
 
 PriorName = Literal["normal", "fitted"]
 """Where latent points are drawn: the prior of training (N(0, I), unless the model has another), or the one fitted after it."""
+
+
+@dataclass(frozen=True)
+class GuardedStrings:
+    """Strings of guarded decoding.
+
+    Attributes:
+        strings: one for each latent point.
+        intervened: where it is another than without the guard.
+    """
+
+    strings: list[str]
+    intervened: NDArray[np.bool_]
+
+    @property
+    def share_intervened(self) -> float:
+        """The share of strings on which the guard intervened; 0 of none."""
+        return float(self.intervened.mean()) if len(self.intervened) else 0.0
 
 
 class Model:
@@ -98,13 +118,33 @@ class Model:
             self.codec.encode(records)
             raise
 
-    @torch.inference_mode()
-    def decode(self, z: NDArray[Any] | torch.Tensor) -> Records:
+    def decode(self, z: NDArray[Any] | torch.Tensor, *, guard: bool = False) -> Records:
         """The record that each latent point means: greedy, in float32, the same whatever the batch.
 
         Args:
             z: (records, latent), finite.
+            guard: say no token after which a string could not become a molecule (see `decode_guarded`).
         """
+        if guard:
+            return self.decode_guarded(z).strings
+        points = self._points(z)
+        return self.codec.decode(self.vae.decode(points, self.codec.num_units).cpu())
+
+    def decode_guarded(self, z: NDArray[Any] | torch.Tensor) -> GuardedStrings:
+        """Guarded decoding, with where it made a difference: docs/guard.md.
+
+        Raises:
+            InputError: a model that is not one of SMILES in whole atoms, or whose decoder cannot be guarded.
+        """
+        codec, decoder, points = self.codec, self.vae.decoder, self._points(z)
+        if not isinstance(codec, SmilesCodec) or not isinstance(decoder, GRUDecoder):
+            raise InputError("a model that cannot be guarded", where="--guard", got=f"{codec.kind}, {decoder.kind}",
+                             expected="SMILES written by a GRU decoder")
+        guarded = decoder.generate_guarded(points, codec.num_units, codec.grammar, lambda units: _valid(codec, units))
+        return GuardedStrings(codec.decode(guarded.tokens), guarded.intervened.cpu().numpy())
+
+    def _points(self, z: NDArray[Any] | torch.Tensor) -> torch.Tensor:
+        """Latent points given by a user, checked, where the model is."""
         points = z.float() if isinstance(z, torch.Tensor) else torch.from_numpy(np.array(z, dtype=np.float32))
         if points.ndim != 2 or points.shape[1] != self.latent_size:
             raise InputError(
@@ -115,8 +155,7 @@ class Model:
             )
         if not bool(torch.isfinite(points).all()):
             raise InputError("a latent point that is not finite", where="decode", expected="finite numbers")
-        units = self.vae.decode(points.to(self.vae.device), self.codec.num_units)
-        return self.codec.decode(units.cpu())
+        return points.to(self.vae.device)
 
     def reconstruct(
         self, records: Records, *, sampled: bool = False, seed: int = 0, as_written: bool = False
@@ -124,15 +163,18 @@ class Model:
         """Records encoded (see `encode`) and decoded again."""
         return self.decode(self.encode(records, sampled=sampled, seed=seed, as_written=as_written))
 
-    def sample(self, num_records: int, *, seed: int = 0, prior: PriorName = "normal") -> Records:
+    def sample(
+        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", guard: bool = False
+    ) -> Records:
         """Records decoded from the prior; invalid ones are not hidden.
 
         Args:
             num_records: how many.
             seed: the same seed gives the same records.
             prior: ``normal``, the prior of training, or ``fitted``.
+            guard: decode with the guard.
         """
-        return self.decode(self.sample_prior(num_records, seed=seed, prior=prior))
+        return self.decode(self.sample_prior(num_records, seed=seed, prior=prior), guard=guard)
 
     def sample_prior(self, num_records: int, *, seed: int = 0, prior: PriorName = "normal") -> Latents:
         """Latent points from the prior, (records, latent)."""
@@ -222,6 +264,13 @@ class Model:
         vae.load_state_dict(files.tensors("weights.safetensors"))
         codec = load_codec(Path(folder), config["codec"])
         return cls(codec, vae.to(device), config["about"], stored.read(Path(folder)))
+
+
+def _valid(codec: SmilesCodec, units: torch.Tensor) -> NDArray[np.bool_]:
+    """Which strings RDKit reads (imported here: only a guarded model needs chemistry)."""
+    from molvae.chem.molecules import is_molecule
+
+    return np.array([is_molecule(smiles) for smiles in codec.decode(units)], dtype=np.bool_)
 
 
 def _sequence(records: Records) -> Records:

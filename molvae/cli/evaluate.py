@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from molvae.cli.options import PriorChoice, PriorOption, Quiet, Seed, SmilesColumn
+from molvae.cli.options import Guard, PriorChoice, PriorOption, Quiet, Seed, SmilesColumn
 
 
 def evaluate(
@@ -54,6 +54,7 @@ def evaluate(
         int, typer.Option(help="Molecules in the GP regression, drawn at random; the published figures use all.", min=20)
     ] = 10_000,
     smiles_column: SmilesColumn = None,
+    guard: Guard = False,
     num_jobs: Annotated[int, typer.Option("--n-jobs", help="Processes for the chemistry.", min=0)] = 2,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Where the metrics go (JSON); samples and pictures beside it.")
@@ -80,6 +81,7 @@ def evaluate(
         latent_options=workflows.LatentOptions(
             latent_limit, None if target == "none" else target, splits, regression_size, smiles_column
         ),
+        guard=guard,
         seed=seed,
         quiet=quiet,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from molvae.cli.options import ModelPath, PriorChoice, PriorOption, Quiet, Seed, say
+from molvae.cli.options import Guard, ModelPath, PriorChoice, PriorOption, Quiet, Seed, say
 
 
 def sample(
@@ -20,13 +20,16 @@ def sample(
     valid_only: Annotated[
         bool, typer.Option("--valid-only", help="Reject strings that are no molecule and draw again.")
     ] = False,
+    guard: Guard = False,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Sample molecules from the prior; invalid strings are written too, unless --valid-only."""
     from molvae import workflows
 
-    workflows.sample(model, num, output, prior=prior.value, valid_only=valid_only, seed=seed, quiet=quiet)
+    workflows.sample(
+        model, num, output, prior=prior.value, valid_only=valid_only, guard=guard, seed=seed, quiet=quiet
+    )
 
 
 def decode(
@@ -35,13 +38,14 @@ def decode(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path(
         "decoded.smi"
     ),
+    guard: Guard = False,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Decode latent points to molecules, one a line and in order (deterministic: the seed changes nothing)."""
     from molvae import workflows
 
-    workflows.decode(model, latents, output, quiet=quiet)
+    workflows.decode(model, latents, output, guard=guard, quiet=quiet)
 
 
 def interpolate(

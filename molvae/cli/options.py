@@ -39,6 +39,10 @@ SmilesColumn = Annotated[
     str | None, typer.Option(help="The column with the SMILES, where it is not called 'smiles'.", show_default=False)
 ]
 
+Guard = Annotated[
+    bool, typer.Option("--guard", help="Say no token after which a string could not become a molecule (docs/guard.md).")
+]
+
 
 def say(text: str, quiet: bool = False) -> None:
     """Print a line as it is: SMILES are never read as markup."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from molvae.data.tokenizer import TOKENIZERS, Tokenizer, caret
 from molvae.data.vocabulary import Vocabulary
 from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.parts import Axis, Part
+
+if TYPE_CHECKING:
+    from molvae.chem.grammar import Grammar
 
 Form = Literal["canonical", "as-given", "text"]
 
@@ -152,6 +156,23 @@ class SmilesCodec(Codec):
             "".join(row[:end]) if whole else "".join(row) + UNFINISHED
             for row, end, whole in zip(rows, ends.tolist(), finished.tolist(), strict=True)
         ]
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """What the tokens do to a SMILES string: the tables of guarded decoding.
+
+        Raises:
+            InputError: tokens that are no atoms.
+        """
+        from molvae.chem.grammar import grammar
+
+        if self.tokenizer.kind != "atom" or self.form == "text":
+            raise InputError(
+                "a model that cannot be guarded", where="--guard", got=f"tokenizer {self.tokenizer.kind}, form {self.form}",
+                expected="SMILES in tokens of whole atoms",
+                hint="Reject invalid samples with --valid-only, or train with the tokenizer 'atom'.",
+            )  # fmt: skip
+        return grammar(self.vocabulary.tokens)
 
     def canonical(self, smiles: str) -> str:
         """One SMILES given by a user, brought to the form of the model's data.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from molvae.data.batches import END
@@ -20,19 +20,23 @@ from molvae.nets.layers import fold, token_table
 ROWS = 128
 """Strings computed together: the fewest at which matrix products run at full speed."""
 
-_ROUND = 4
+ROUND = 4
 """Steps between looks at who has ended: a look waits for a GPU."""
 
 
+Speaking = tuple[Sequence[nn.GRU], nn.Embedding, nn.Linear, nn.Linear, bool]
+"""Of a decoder: GRU layers, embedding, latent point to initial states, head, whether z is read at every step."""
+
+
 class Product:
-    """``x @ weight.T`` for x of one fixed number of rows, deterministic row by row.
+    """``x @ weight.T`` in blocks of one fixed number of rows, deterministic row by row.
 
     On a CPU the weight is laid out once for oneDNN, whose float32 kernels use wider registers than MKL's do on every
     make of processor.
     """
 
     def __init__(self, weight: Float[Tensor, "out in"], rows: int):
-        weight = weight.detach()
+        weight, self.rows = weight.detach(), rows
         self.packed = (
             weight.dtype == torch.float32 and weight.device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
             and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -40,7 +44,9 @@ class Product:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows) if self.packed else weight.t()
 
     def __call__(self, x: Float[Tensor, "rows in"]) -> Float[Tensor, "rows out"]:
-        """The product."""
+        """The product; x has some whole blocks of rows."""
+        if len(x) > self.rows:
+            return torch.cat([self(block) for block in torch.split(x, self.rows)])
         if self.packed:
             return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], ""))
         return x @ self.weight
@@ -52,8 +58,8 @@ class Cell:
     def __init__(self, gru: nn.GRU, rows: int, is_first: bool):
         weight_input, weight_state, self.bias = (tensor.detach() for tensor in fold(gru))
         self.hidden = gru.hidden_size
-        self.of_state = Product(weight_state, rows)
-        self.of_input = None if is_first else Product(weight_input, rows)
+        self.of_state = Product(weight_state, min(rows, ROWS))
+        self.of_input = None if is_first else Product(weight_input, min(rows, ROWS))
         self.state = weight_state.new_zeros(rows, self.hidden)
         self.u = torch.full_like(self.state, 0.5)
 
@@ -126,7 +132,7 @@ class GreedyDecoding:
         initial: latent point to the initial state of every layer.
         head: states to scores.
         z_to_every_step: whether the first layer reads z beside the tokens.
-        rows: strings computed together.
+        rows: strings computed together; if more than `ROWS`, a multiple of it, and matrix products take that many each.
     """
 
     def __init__(
@@ -137,29 +143,34 @@ class GreedyDecoding:
         self.z_to_every_step, self.rows = z_to_every_step, rows
         self.cells = [Cell(gru, rows, is_first=layer == 0) for layer, gru in enumerate(layers)]
         self.table, _ = token_table(layers[0], embedding, None)
-        self.head, self.head_bias = Product(head.weight, rows), head.bias
+        self.head, self.head_bias = Product(head.weight, min(rows, ROWS)), head.bias
         self.token = torch.full((rows,), END, device=self.table.device)
         self.term = torch.zeros_like(self.table[:1]).repeat(rows, 1)
 
     def run(self, z: Float[Tensor, "batch latent"], max_length: int) -> Int[Tensor, "batch length"]:
         """The string of each latent point, ``END`` behind its end."""
+        return self.records(z, max_length)[0]
+
+    def records(self, z: Float[Tensor, "batch latent"], max_length: int) -> list[Tensor]:
+        """The string of each latent point, and what else a round records of every step; (batch, length) each."""
         nobody = len(z)
-        said = self.token.new_full((len(z) + 1, max_length + _ROUND), END)
+        said = self._pages(len(z) + 1, max_length + ROUND)
         number, position = self.token.new_full((self.rows,), nobody), self.token.new_zeros(self.rows)
-        queue, steps = Queue(z, self.rows, self._prepare), torch.arange(_ROUND, device=z.device)
+        queue, steps = Queue(z, min(self.rows, ROWS), self._prepare), torch.arange(ROUND, device=z.device)
         while True:
             free = (number == nobody).nonzero()[:, 0]
             while len(queue) and len(free):
                 numbers, prepared = queue.take(len(free))
                 chosen, free = free.tensor_split([len(numbers)])
-                self._begin(chosen, prepared)
+                self._begin(chosen, prepared, numbers)
                 number[chosen], position[chosen] = torch.arange(numbers.start, numbers.stop, device=z.device), 0
             if len(free) == self.rows:
-                return said[:-1, :max_length]
-            tokens = self._round()
-            said[number[:, None], position[:, None] + steps] = tokens
-            position += _ROUND
-            finished = (tokens == END).any(dim=1) | (position >= max_length) | (number == nobody)
+                return [page[:-1, :max_length] for page in said]
+            spoken = self._round()
+            for page, record in zip(said, spoken, strict=True):
+                page[number[:, None], position[:, None] + steps] = record
+            position += ROUND
+            finished = (spoken[0] == END).any(dim=1) | (position >= max_length) | (number == nobody)
             number[finished], position[finished] = nobody, 0
 
     def _prepare(self, z: Tensor) -> list[Tensor]:
@@ -167,7 +178,11 @@ class GreedyDecoding:
         states = list(self.initial(z).chunk(len(self.cells), dim=-1))
         return [token_table(self.layers[0], self.embedding, z)[1], *states] if self.z_to_every_step else states
 
-    def _begin(self, rows: Int[Tensor, " some"], prepared: list[Tensor]) -> None:
+    def _pages(self, count: int, length: int) -> list[Tensor]:
+        """Where the strings, and whatever else is recorded of them, are written."""
+        return [self.token.new_full((count, length), END)]
+
+    def _begin(self, rows: Int[Tensor, " some"], prepared: list[Tensor], numbers: range) -> None:
         """Let latent points take over some rows."""
         if self.z_to_every_step:
             self.term[rows] = prepared[0]
@@ -175,18 +190,27 @@ class GreedyDecoding:
             cell.set(rows, state)
         self.token[rows] = END
 
-    def _round(self) -> Int[Tensor, "rows round"]:
+    def _round(self) -> list[Int[Tensor, "rows round"]]:
         """A few tokens of every row, ``END`` behind an end."""
-        said = torch.stack([self._step() for _ in range(_ROUND)], dim=1)
-        ends = (said == END).int()
-        return said.masked_fill(ends.cumsum(dim=1) > ends, END)
+        said = torch.stack([self._step() for _ in range(ROUND)], dim=1)
+        return [said.masked_fill(behind_end(said), END)]
 
     def _step(self) -> Int[Tensor, " rows"]:
+        self.token = self._scores().argmax(dim=1)
+        return self.token
+
+    def _scores(self) -> Float[Tensor, "rows vocab"]:
+        """Of the next token of every row, which has read its last."""
         gates = self.table.index_select(0, self.token)
         if self.z_to_every_step:
             gates += self.term
         state = self.cells[0].step(gates)
         for cell in self.cells[1:]:
             state = cell.step(cell.read(state))
-        self.token = (self.head(state) + self.head_bias).argmax(dim=1)
-        return self.token
+        return self.head(state) + self.head_bias
+
+
+def behind_end(said: Int[Tensor, "rows length"]) -> Bool[Tensor, "rows length"]:
+    """Where a string has already ended."""
+    ends = (said == END).int()
+    return ends.cumsum(dim=1) > ends

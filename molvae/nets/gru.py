@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from molvae.data.batches import Batch, TokenBatch
 from molvae.errors import InputError
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
-from molvae.nets.decoding import GreedyDecoding
+from molvae.nets.decoding import GreedyDecoding, Speaking
+from molvae.nets.guard import Rules
+from molvae.nets.guarded import Guarded, Judge, guarded_strings
 from molvae.nets.layers import read_states, read_tokens
 
 
@@ -110,11 +112,30 @@ class GRUDecoder(Decoder):
 
         A string that has no end within ``max_length`` tokens fills its row.
         """
-        layers, dtype = cast(list[nn.GRU], list(self.layers)), self.head.weight.dtype
         with torch.inference_mode(), torch.autocast(z.device.type, enabled=False):
-            decoding = GreedyDecoding(layers, self.embedding, self.initial, self.head, self.z_to_every_step)
-            said = decoding.run(z.to(dtype), max_length)
+            said = GreedyDecoding(*self._speaking).run(z.to(self.head.weight.dtype), max_length)
         return said.clone()  # an ordinary tensor, not one of inference mode
+
+    def generate_guarded(
+        self, z: Float[Tensor, "batch latent"], max_length: int, rules: Rules, judge: Judge
+    ) -> Guarded:
+        """The same without what could not become a molecule (see `molvae.nets.guarded`).
+
+        Args:
+            z: latent points.
+            max_length: tokens of a string, its end included.
+            rules: what the tokens mean.
+            judge: which strings are molecules.
+        """
+        with torch.inference_mode(), torch.autocast(z.device.type, enabled=False):
+            guarded = guarded_strings(self._speaking, z.to(self.head.weight.dtype), max_length, rules, judge)
+        return Guarded(guarded.tokens.clone(), guarded.intervened.clone())
+
+    @property
+    def _speaking(self) -> Speaking:
+        """What decoding step by step needs of this net."""
+        layers = cast(list[nn.GRU], list(self.layers))
+        return layers, self.embedding, self.initial, self.head, self.z_to_every_step
 
 
 def text(batch: Batch) -> TokenBatch:

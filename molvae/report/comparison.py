@@ -32,6 +32,15 @@ def metrics_table(
     return "\n".join(lines)
 
 
+def guarded_lines(guarded: Mapping[str, Any], without: Mapping[str, float | None]) -> list[str]:
+    """The metrics with the guard beside those without it, and how often it intervened."""
+    lines = [f"with the guard, which changed {number(guarded['intervened'])} of the strings (a mask bends the distribution):"]
+    lines.append(f"{'':14s}{'with the guard':>19s}{'without':>11s}")
+    for key, value in guarded["metrics"].items():
+        lines.append(f"{key:14s}{plus_minus(value, guarded['deviations'].get(key)):>19s}{number(without.get(key)):>11s}")
+    return lines
+
+
 def reconstruction_lines(worth: Mapping[str, Any], fcd: float | None, num_samples: int, beside: bool) -> list[str]:
     """FCD beside reconstruction, never without; and what is published at that reconstruction."""
     exact = worth["exact_sampled"]

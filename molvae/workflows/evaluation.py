@@ -33,6 +33,7 @@ def evaluate(
     prior: PriorName = "normal",
     latent: str | Path | None = None,
     latent_options: LatentOptions | None = None,
+    guard: bool = False,
     seed: int = 0,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -52,12 +53,13 @@ def evaluate(
         prior: of a model: ``normal``, the prior of training, or ``fitted``.
         latent: molecules for what the latent space is worth (of a known data set its test part).
         latent_options: sizes of that, and the property of the regression.
+        guard: sample a model a second time, with the guard, and show both.
         seed: the first seed.
         quiet: print nothing.
 
     Returns:
         ``{"metrics", "about"}``; of a model also ``deviations``, ``runs`` (the metrics of each seed), ``reconstruction`` and
-        ``latent``. See docs/evaluation.md.
+        ``latent``, and ``guarded`` if asked for. See docs/evaluation.md.
 
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
@@ -67,12 +69,15 @@ def evaluate(
     stages = Stages(quiet)
     if isinstance(given, Model) or is_model(given):
         job = ModelEvaluation(
-            given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior  # type: ignore[arg-type]
+            given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior, guard  # type: ignore[arg-type]
         )  # fmt: skip
         content, table = job.run()
     else:
         if latent is not None:
             raise InputError("a latent space of molecules without a model", where="--latent", got=str(given),
+                             expected="a run folder or a model folder as the first argument")
+        if guard:
+            raise InputError("a guard of molecules without a model", where="--guard", got=str(given),
                              expected="a run folder or a model folder as the first argument")
         report = evaluate_generated(given, progress=stages, **suite.arguments)
         stages.close()

@@ -25,15 +25,9 @@ ROUND = 10_000
 
 
 def sample(
-    model: str | Path,
-    num: int,
-    output: Path,
-    *,
-    prior: PriorName = "normal",
-    valid_only: bool = False,
-    seed: int = 0,
-    quiet: bool = False,
-) -> Path:
+    model: str | Path, num: int, output: Path, *, prior: PriorName = "normal", valid_only: bool = False, guard: bool = False,
+    seed: int = 0, quiet: bool = False,
+) -> Path:  # fmt: skip
     """Write samples from the prior: SMILES one a line, or a picture of images.
 
     Args:
@@ -42,10 +36,13 @@ def sample(
         output: the file.
         prior: ``normal``, the prior of training, or ``fitted``.
         valid_only: draw again for strings that are no molecule.
+        guard: decode with the guard (docs/guard.md).
         seed: of the prior's noise.
         quiet: print nothing.
     """
     loaded = load(model)
+    if guard:
+        return _sample_guarded(loaded, num, output, prior, valid_only, seed, quiet)
     if not isinstance(loaded.codec, SmilesCodec):
         return _sample_images(loaded, num, output, seed, prior)
     drawn = 0
@@ -90,11 +87,14 @@ def sample_valid(model: Model, num: int, seed: int, prior: PriorName = "normal")
     return kept, drawn
 
 
-def decode(model: str | Path, latents: Path, output: Path, *, quiet: bool = False) -> Path:
-    """Decode a table of latent points, columns z0, z1 ...; one line a point, in order."""
+def decode(model: str | Path, latents: Path, output: Path, *, guard: bool = False, quiet: bool = False) -> Path:
+    """Decode a table of latent points, columns z0, z1 ...; one line a point, in order; guarded if asked for."""
     loaded = load(model)
     _require_molecules(loaded, "decode")
-    smiles = list(loaded.decode(_read_latents(latents, loaded.latent_size)))
+    z = _read_latents(latents, loaded.latent_size)
+    if guard:
+        return _write_guarded(loaded, z, output, quiet)
+    smiles = list(loaded.decode(z))
     _write_lines(output, smiles)
     if not quiet:
         print(f"{len(smiles):,} points decoded, validity {validity_figures(smiles)['validity']:.4f} → {output}")
@@ -132,6 +132,28 @@ def interpolate(
         with atomic_write(output, binary=True) as file:
             file.write(draw_grid(smiles, per_row=min(num, 9)))
     return list(smiles)
+
+
+def _sample_guarded(
+    model: Model, num: int, output: Path, prior: PriorName, valid_only: bool, seed: int, quiet: bool
+) -> Path:
+    if valid_only:
+        raise InputError("two ways to valid samples", where="--guard", got="--valid-only, too", hint="Leave one of them out.")
+    return _write_guarded(model, model.sample_prior(num, seed=seed, prior=prior), output, quiet)
+
+
+def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bool) -> Path:
+    """The guarded strings; with and without the guard is what is printed."""
+    guarded = model.decode_guarded(z)
+    _write_lines(output, guarded.strings)
+    if not quiet:
+        with_guard, without = (validity_figures(smiles) for smiles in (guarded.strings, model.decode(z)))
+        print(
+            f"{len(z):,} points decoded with the guard, which changed {guarded.share_intervened:.4f} of the strings: "
+            f"validity {with_guard['validity']:.4f} (without it {without['validity']:.4f}), "
+            f"uniqueness of the valid {with_guard['uniqueness']:.4f} ({without['uniqueness']:.4f}) → {output}"
+        )
+    return output
 
 
 def _sample_images(model: Model, num: int, output: Path, seed: int, prior: PriorName) -> Path:

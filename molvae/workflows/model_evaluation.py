@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,10 +26,11 @@ from molvae.evaluation.suite import evaluate
 from molvae.evaluation.worth import ChemNetDistance, reconstruction_worth
 from molvae.files import atomic_write
 from molvae.model import Model, PriorName, load
-from molvae.report.comparison import latent_table, metrics_table, reconstruction_lines
+from molvae.report.comparison import guarded_lines, latent_table, metrics_table, reconstruction_lines
 from molvae.report.published import published
 from molvae.report.tradeoff import TradeoffPoint, draw_tradeoff
 from molvae.workflows.environment import versions
+from molvae.workflows.guarding import check_guard, guarded_metrics, over_seeds
 from molvae.workflows.records import choose, read_records
 from molvae.workflows.snapshots import find_snapshots
 from molvae.workflows.stages import Stages
@@ -90,6 +90,7 @@ class ModelEvaluation:
         latent: DATA.
         options: what is asked of the latent space.
         prior: which samples are drawn from.
+        guard: sample with the guard, too.
     """
 
     given: Model | str | Path
@@ -101,6 +102,7 @@ class ModelEvaluation:
     latent: str | Path | None
     options: LatentOptions
     prior: PriorName = "normal"
+    guard: bool = False
     content: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> tuple[dict[str, Any], str]:
@@ -109,6 +111,12 @@ class ModelEvaluation:
         self.content = {"metrics": {}, "about": self._about()}
         if self.num:
             self._sample_and_evaluate()
+        if self.guard:
+            self.content["guarded"] = guarded_metrics(
+                self.model, self.num, self.content["about"]["seeds"], self.prior, self.suite.arguments, self.stages,
+                self._write_samples,
+            )  # fmt: skip
+            self._save()
         with Chemistry(self.suite.num_workers, progress=self.stages) as chemistry:
             fcd = None if self.latent is None else ChemNetDistance(self.suite.reference, chemistry, self.stages)
             self._reconstruct(fcd)
@@ -135,6 +143,8 @@ class ModelEvaluation:
         if self.options.target is not None:
             target_function(self.options.target)
         self.model.prior(self.prior)
+        if self.guard:
+            check_guard(self.model, self.num)
         if self.latent is not None and resolve(self.latent).kind != "molecules":
             raise InputError("no molecules", where="--latent", got=str(self.latent), expected="a file of molecules")
 
@@ -167,18 +177,11 @@ class ModelEvaluation:
             self._save()
 
     def _take(self, reports: Sequence[Report]) -> None:
-        """Mean and sample standard deviation over seeds; a metric without a value in one of them has none."""
+        """What the seeds so far have given."""
         first, about = reports[0], self.content["about"]
         runs = [{"seed": seed, "metrics": report.metrics, "about": report.about}
                 for seed, report in zip(about["seeds"], reports, strict=False)]  # fmt: skip
-        columns = {key: [report[key] for report in reports] for key in first.metrics}
-        whole = {key: [value for value in column if value is not None] for key, column in columns.items()}
-        self.content["metrics"] = {
-            key: statistics.fmean(whole[key]) if len(whole[key]) == len(column) else None for key, column in columns.items()
-        }
-        self.content["deviations"] = {
-            key: statistics.stdev(column) if len(column) == len(reports) > 1 else None for key, column in whole.items()
-        }
+        self.content["metrics"], self.content["deviations"] = over_seeds(reports)
         self.content["runs"] = runs
         if first.intervals:
             self.content["confidence"] = {key: list(interval) for key, interval in first.intervals.items()}
@@ -276,9 +279,9 @@ class ModelEvaluation:
         assert self.output is not None
         return self.output.with_name(f"{self.output.stem}-{name}")
 
-    def _write_samples(self, seed: int, samples: Sequence[str]) -> None:
+    def _write_samples(self, seed: int, samples: Sequence[str], kind: str = "samples") -> None:
         if self.output is not None:
-            with atomic_write(self._beside(f"samples-{seed}.smi")) as file:
+            with atomic_write(self._beside(f"{kind}-{seed}.smi")) as file:
                 file.writelines(f"{smiles}\n" for smiles in samples)
 
     def _save(self) -> None:
@@ -292,6 +295,8 @@ class ModelEvaluation:
         content, blocks = self.content, []
         if self.num:
             blocks.append(metrics_table(content["metrics"], content["deviations"], content["about"]["reasons"], self._is_moses))
+            if "guarded" in content:
+                blocks += guarded_lines(content["guarded"], content["metrics"])
             fcd = content["metrics"]["FCD/Test"]
             valid = content["about"]["fcd"].get("FCD/Test", {}).get("generated", 0)
             blocks += reconstruction_lines(content["reconstruction"], fcd, valid, self._is_moses)
