@@ -6,12 +6,17 @@ import gzip
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from molvae.vae import VAE
 
 torch.set_num_threads(1)
+
+# The same examples every time, so that a change is judged by what it changes; MOLVAE_EXPLORE=1 looks for others.
+hypothesis.settings.register_profile("suite", derandomize=not os.environ.get("MOLVAE_EXPLORE"))
+hypothesis.settings.load_profile("suite")
 
 ROOT = Path(__file__).parents[1]
 TINY = (
