@@ -15,7 +15,7 @@ from molvae.execution import available_cores
 
 PACKAGES = (
     "molvae", "torch", "rdkit", "numpy", "pandas", "pyarrow", "scikit-learn", "lightning-fabric", "safetensors",
-    "gpytorch", "linear_operator", "networkx", "fcd-torch",
+    "gpytorch", "botorch", "linear_operator", "networkx", "fcd-torch",
 )
 
 
