@@ -27,7 +27,7 @@ Judge = Callable[[Int[Tensor, "batch length"]], NDArray[np.bool_]]
 BLOCKS = 4
 """Blocks of rows that share a guard, at most."""
 
-TRIES = (1, 3)
+TRIES = (1, 2)
 """Other endings of a refused string that are decoded at once, one round after the other."""
 
 NO_TURN, NO_AROMATIC = -1, -2
@@ -164,8 +164,8 @@ def guarded_strings(
 def _decoding(
     rules: Rules, max_length: int, turns: Int[Tensor, "batch 2"] | None, parts: Speaking, count: int
 ) -> GuardedDecoding:
-    """A decoding with as many blocks as this many strings can fill."""
-    return GuardedDecoding(rules, max_length, turns, parts, ROWS * max(1, min(BLOCKS, count // ROWS)))
+    """A decoding with as many blocks as this many strings fill several times over; towards the end rows are empty."""
+    return GuardedDecoding(rules, max_length, turns, parts, ROWS * max(1, min(BLOCKS, count // (4 * ROWS))))
 
 
 def _refused(judge: Judge, tokens: Int[Tensor, "batch length"]) -> Int[Tensor, " refused"]:
