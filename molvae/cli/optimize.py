@@ -14,12 +14,12 @@ Folder = Annotated[Path, typer.Argument(metavar="CAMPAIGN", help="The campaign's
 
 
 def optimize(
-    out: Annotated[Path, typer.Option(help="The campaign's folder.", metavar="CAMPAIGN", show_default=False)],
     model: Annotated[
         str | None,
         typer.Argument(metavar="[MODEL]", help="A run folder or a model folder; none for graph-ga and screen.",
                        show_default=False),
     ] = None,
+    out: Annotated[Path, typer.Option(help="The campaign's folder.", metavar="CAMPAIGN")] = Path("campaign"),
     oracle: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", show_default=False,

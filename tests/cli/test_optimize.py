@@ -106,7 +106,7 @@ def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
         (["optimize", "--out", "c"], "nobody says what molecules are worth"),
         (["optimize", "--out", "c", "--manual", "--oracle", "qed"], "people and an oracle at once"),
         (["optimize", "--out", "c", "--manual"], "a campaign without an objective"),
-        (["optimize", "--oracle", "qed"], "Missing option '--out'"),
+        (["optimize", "--oracle", "qedd"], "Did you mean 'qed'?"),
         (["optimize", "--out", "c", "--manual", "--maximize", "a", "--strategy", "toi"], "Did you mean 'toy'?"),
         (["optimize", "--out", "c", "--manual", "--maximize", "a", "--constraint", "sa <= 4"], "constraints are not there yet"),
         (["optimize", "--out", "c", "--manual", "--maximize", "a", "--set", "budget=3"], "expected strategy.KEY=VALUE"),
