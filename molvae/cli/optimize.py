@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from molvae.cli.options import FINISHED_WITH_FAILURES, MAX_SEED, Quiet, Seed
+from molvae.cli.options import FINISHED_WITH_FAILURES, MAX_SEED, MemoryLimit, Quiet, Seed, in_bytes
 
-_GIGABYTE = 1 << 30
 Folder = Annotated[Path, typer.Argument(metavar="CAMPAIGN", help="The campaign's folder.", show_default=False)]
 
 
@@ -73,9 +72,7 @@ def optimize(
         typer.Option(metavar="SECONDS", min=0.001, show_default=False,
                      help="For one call.  [default: 60; 600 for your own function or program]"),
     ] = None,
-    memory_limit: Annotated[
-        float | None, typer.Option(metavar="GB", min=0.1, show_default=False, help="Address space of one call.")
-    ] = None,
+    memory_limit: MemoryLimit = None,
     retries: Annotated[
         int | None,
         typer.Option(min=0, show_default=False, help="How often a call that failed is repeated.  [default: 0]"),
@@ -106,7 +103,7 @@ def optimize(
         model, out, oracle=oracle or (), command=oracle_command, manual=manual, maximize=maximize or (),
         minimize=minimize or (), constraints=constraint or (), strategy=strategy, assignments=assignments or (),
         budget=budget, batch_size=batch_size, init=init, library=library, time_limit=time_limit,
-        memory_limit=None if memory_limit is None else int(memory_limit * _GIGABYTE), retries=retries,
+        memory_limit=in_bytes(memory_limit), retries=retries,
         num_workers=num_workers, executor=executor, resume=resume, seed=seed, quiet=quiet,
     )  # fmt: skip
     return FINISHED_WITH_FAILURES if summary["labels"]["failed"] and not manual else 0

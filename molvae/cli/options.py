@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 FINISHED_WITH_FAILURES = 3
+_GIGABYTE = 1 << 30
 """Exit status of a command that did what it could, when part of it failed; a command returns it."""
 
 MAX_SEED = 2**32 - 1
@@ -42,6 +43,15 @@ SmilesColumn = Annotated[
 Guard = Annotated[
     bool, typer.Option("--guard", help="Say no token after which a string could not become a molecule (docs/guard.md).")
 ]
+
+MemoryLimit = Annotated[
+    float | None, typer.Option(metavar="GB", help="Address space of one process.", min=0.1, show_default=False)
+]
+
+
+def in_bytes(gigabytes: float | None) -> int | None:
+    """A `MemoryLimit` as the workflows take it."""
+    return None if gigabytes is None else int(gigabytes * _GIGABYTE)
 
 
 def say(text: str, quiet: bool = False) -> None:

@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from molvae.cli.options import FINISHED_WITH_FAILURES, Quiet, Seed, SmilesColumn, say
+from molvae.cli.options import FINISHED_WITH_FAILURES, MemoryLimit, Quiet, Seed, SmilesColumn, in_bytes, say
 from molvae.errors import InputError
-
-_GIGABYTE = 1 << 30
 
 
 def score(
@@ -66,9 +64,7 @@ def score(
             help="For one molecule.  [default: 60; 600 for your own function or program]",
         ),
     ] = None,
-    memory_limit: Annotated[
-        float | None, typer.Option(metavar="GB", help="Address space of one process.", min=0.1, show_default=False)
-    ] = None,
+    memory_limit: MemoryLimit = None,
     retries: Annotated[int, typer.Option(help="How often a call that failed is repeated.", min=0)] = 0,
     batch_size: Annotated[
         int,
@@ -102,7 +98,7 @@ def score(
         smiles_column=smiles_column,
         num_workers=num_jobs,
         seconds=time_limit,
-        memory_bytes=None if memory_limit is None else int(memory_limit * _GIGABYTE),
+        memory_bytes=in_bytes(memory_limit),
         retries=retries,
         batch_size=batch_size,
         quiet=quiet,
