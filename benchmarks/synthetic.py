@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from molvae.files import atomic_write
+from molvae.files import atomic_write, write_bytes
 from molvae.model import Model, load
 from molvae.report.plots import draw_latent_regions
 from molvae.workflows.environment import environment
@@ -123,8 +123,7 @@ def measure(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]
     result = {"model": name, "seed": seed, **figures(model, seed), "seconds": round(time.monotonic() - started, 1)}
     if seed == 0:
         picture = RESULTS.parent / f"synthetic-{name.replace(' ', '-').lower()}.png"
-        with atomic_write(picture, binary=True) as file:
-            file.write(draw_latent_regions(model, STRINGS, cube=model.vae.prior.support == "cube", title=name))
+        write_bytes(picture, draw_latent_regions(model, STRINGS, cube=model.vae.prior.support == "cube", title=name))
     return result
 
 

@@ -60,6 +60,12 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
         sync_folder(target.parent)
 
 
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """A file with this content, whole or not at all (see `atomic_write`)."""
+    with atomic_write(path, binary=True) as file:
+        file.write(content)
+
+
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what the operating system says about writing ``path`` (a full disk, no permission) into one line."""

@@ -29,7 +29,7 @@ from molvae.data.tokenizer import TOKENIZERS, Tokenizer
 from molvae.data.vocabulary import Vocabulary
 from molvae.errors import InputError
 from molvae.execution import Limits, Outcome, Workers, available_cores
-from molvae.files import atomic_write
+from molvae.files import write_bytes
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int | None], None]
@@ -84,8 +84,7 @@ class Ingested:
 
     def write_rejects(self, path: str | Path) -> None:
         """Write ``rejects.csv``: line, text, reason."""
-        with atomic_write(path, binary=True) as file:
-            file.write(self.rejects_csv)
+        write_bytes(path, self.rejects_csv)
 
 
 def ingest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,8 +118,13 @@ def read_labels(folder: str | Path) -> dict[str, Labels]:
     return found
 
 
-def summarize(folder: str | Path) -> dict[str, Any]:
-    """Counts, best values, areas and diversity, as ``summary.json`` has them; null where there is no figure."""
+def summarize(folder: str | Path, labels: Mapping[str, Labels] | None = None) -> dict[str, Any]:
+    """Counts, best values, areas and diversity, as ``summary.json`` has them; null where there is no figure.
+
+    Args:
+        folder: of the campaign.
+        labels: what `read_labels` gave, if it has been read already.
+    """
     settings, ledger = CampaignSettings.load(Path(folder)), Ledger(Path(folder), readonly=True)
     calls, rounds, num_molecules = list(ledger.calls()), ledger.rounds(), sum(1 for _ in ledger.entries())
     num_interrupted = ledger.count("interrupted")
@@ -142,7 +147,7 @@ def summarize(folder: str | Path) -> dict[str, Any]:
             "invalid": sum(made.num_invalid for made in rounds),
         },
         "objectives": {
-            name: _objective_figures(labels, settings.budget) for name, labels in read_labels(folder).items()
+            name: _objective_figures(of_one, settings.budget) for name, of_one in (labels or read_labels(folder)).items()
         },
     }
 

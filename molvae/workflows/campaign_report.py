@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from molvae.chem.drawing import draw_grid
-from molvae.files import atomic_write
+from molvae.files import atomic_write, write_bytes
 from molvae.optimization.figures import Labels, read_labels, summarize
 from molvae.optimization.ledger import LEDGER
 from molvae.optimization.schema import identifier
@@ -23,18 +23,18 @@ NUM_DRAWN = 24
 
 def write_report(folder: Path) -> dict[str, Any]:
     """Write summary.json, molecules.csv, best_so_far.png and molecules.png; the summary."""
-    summary = summarize(folder)
     labels = read_labels(folder)
+    summary = summarize(folder, labels)
     with atomic_write(folder / "summary.json") as file:
         file.write(json.dumps({**summary, "about": environment()}, indent=2, allow_nan=False) + "\n")
     _write_molecules(folder)
     if any(len(of_one.values) for of_one in labels.values()):
-        write_comparison(folder / "best_so_far.png", {str(summary["strategy"]["kind"]): folder})
+        _draw_progress(folder / "best_so_far.png", {str(summary["strategy"]["kind"]): labels}, summary["budget"])
         first = next(iter(labels))
         best = labels[first].best(NUM_DRAWN)
         if best:
             content = draw_grid([smiles for smiles, _ in best], [f"{first} {value:.4g}" for _, value in best])
-            _write_bytes(folder / "molecules.png", content)
+            write_bytes(folder / "molecules.png", content)
     return summary
 
 
@@ -42,11 +42,15 @@ def write_comparison(path: Path, campaigns: Mapping[str, Path]) -> None:
     """A picture of best so far for campaigns with the same objectives, by their names."""
     read = {name: read_labels(folder) for name, folder in campaigns.items()}
     budget = max(CampaignSettings.load(folder).budget for folder in campaigns.values())
-    objectives = next(iter(read.values()))
+    _draw_progress(path, read, budget)
+
+
+def _draw_progress(path: Path, campaigns: Mapping[str, Mapping[str, Labels]], budget: int) -> None:
+    objectives = next(iter(campaigns.values()))
     panels = {
-        objective: {name: _progress(labels[objective]) for name, labels in read.items()} for objective in objectives
+        objective: {name: _progress(labels[objective]) for name, labels in campaigns.items()} for objective in objectives
     }
-    _write_bytes(path, draw_best_so_far(panels, budget))
+    write_bytes(path, draw_best_so_far(panels, budget))
 
 
 def summary_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -88,8 +92,3 @@ def _write_molecules(folder: Path) -> None:
             writer.writerows(cursor)
     finally:
         database.close()
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    with atomic_write(path, binary=True) as file:
-        file.write(content)

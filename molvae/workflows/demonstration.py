@@ -9,7 +9,7 @@ from pathlib import Path
 from molvae.chem.drawing import draw_grid
 from molvae.chem.molecules import canonical_or_none
 from molvae.evaluation.validity import validity_figures
-from molvae.files import atomic_write
+from molvae.files import atomic_write, write_bytes
 from molvae.model import Model, load
 from molvae.workflows.campaign_report import write_comparison
 from molvae.workflows.generation import sample
@@ -88,16 +88,11 @@ def campaigns(out: Path, *, seed: int = 0, quiet: bool = False) -> dict[str, flo
 
 def _draw(model: Model, smiles: list[str], out: Path) -> None:
     valid = [molecule for molecule in smiles[:200] if canonical_or_none(molecule) is not None]
-    _write_png(out / "samples.png", draw_grid(valid[:24]))
+    write_bytes(out / "samples.png", draw_grid(valid[:24]))
     first, last = read_records(model, "sample", quiet=True)[:2]
     between, _ = model.interpolate(first, last, 10)
     legends = [f"{i / 9:.2f}" if canonical_or_none(s) else f"{i / 9:.2f}: invalid" for i, s in enumerate(between)]
-    _write_png(out / "interpolation.png", draw_grid([first, *between, last], ["from", *legends, "to"]))
-
-
-def _write_png(path: Path, content: bytes) -> None:
-    with atomic_write(path, binary=True) as file:
-        file.write(content)
+    write_bytes(out / "interpolation.png", draw_grid([first, *between, last], ["from", *legends, "to"]))
 
 
 def _write_figures(out: Path, rows: dict[str, float], seconds: float) -> None:

@@ -15,7 +15,7 @@ from molvae.chem.molecules import canonical_or_none
 from molvae.data.codecs import SmilesCodec
 from molvae.errors import InputError
 from molvae.evaluation.validity import validity_figures
-from molvae.files import atomic_write
+from molvae.files import atomic_write, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.report.plots import draw_images
 from molvae.workflows.records import read_records, write_table
@@ -129,8 +129,7 @@ def interpolate(
     ends = [loaded.codec.canonical(smiles) for smiles in (first, last)]
     smiles, _ = loaded.interpolate(ends[0], ends[1], num)
     if output is not None:
-        with atomic_write(output, binary=True) as file:
-            file.write(draw_grid(smiles, per_row=min(num, 9)))
+        write_bytes(output, draw_grid(smiles, per_row=min(num, 9)))
     return list(smiles)
 
 
@@ -162,8 +161,7 @@ def _sample_images(model: Model, num: int, output: Path, seed: int, prior: Prior
     images = np.asarray(model.sample(num, seed=seed, prior=prior))
     columns = min(num, 12)
     rows = [images[i : i + columns] for i in range(0, num - num % columns, columns)]
-    with atomic_write(output, binary=True) as file:
-        file.write(draw_images(rows, [""] * len(rows), images.shape[1:3]))
+    write_bytes(output, draw_images(rows, [""] * len(rows), images.shape[1:3]))
     return output
 
 

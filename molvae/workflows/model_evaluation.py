@@ -24,7 +24,7 @@ from molvae.evaluation.regression import latent_regression
 from molvae.evaluation.results import Report
 from molvae.evaluation.suite import evaluate
 from molvae.evaluation.worth import ChemNetDistance, reconstruction_worth
-from molvae.files import atomic_write
+from molvae.files import atomic_write, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.report.comparison import guarded_lines, latent_table, metrics_table, reconstruction_lines
 from molvae.report.published import published
@@ -258,8 +258,9 @@ class ModelEvaluation:
             label = Path(str(self.given)).name if not isinstance(self.given, Model) else "model"
             points.append(TradeoffPoint(exact, value, label, self.content["deviations"]["FCD/Test"]))
         curves = published()["tradeoff"] if self._is_moses else None
-        with atomic_write(self._beside("tradeoff.png"), binary=True) as file:
-            file.write(draw_tradeoff([point for point in points if point is not None], curves))
+        write_bytes(
+            self._beside("tradeoff.png"), draw_tradeoff([point for point in points if point is not None], curves)
+        )
 
     def _snapshot_point(self, folder: Path, fcd: ChemNetDistance) -> TradeoffPoint | None:
         """A snapshot's FCD with the first seed and its reconstruction of as many molecules as the model's."""

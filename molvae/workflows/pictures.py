@@ -9,7 +9,7 @@ import numpy as np
 from molvae.data.codecs import PixelCodec
 from molvae.data.images import load_images
 from molvae.data.sources import resolve
-from molvae.files import atomic_write
+from molvae.files import write_bytes
 from molvae.model import Model
 from molvae.report.plots import draw_images, draw_latent_map, draw_training, read_metrics
 
@@ -26,8 +26,7 @@ def draw_run(run: Path, model: Model, data: str) -> list[str]:
     if isinstance(model.codec, PixelCodec):
         pictures |= _draw_images(model, model.codec, data)
     for name, content in pictures.items():
-        with atomic_write(run / name, binary=True) as file:
-            file.write(content)
+        write_bytes(run / name, content)
     return list(pictures)
 
 
