@@ -24,15 +24,14 @@ class Hybrid(Guided):
 
     Everything is decoded before it is chosen. Children are encoded, and where the encoder's point does not decode to the
     child, a small search around it looks for one that does, so that a kept point and its value belong together. When the
-    ten best have not changed for ``patience`` molecules, the trust regions begin elsewhere and parents are drawn more
-    evenly, ten times for each further ``patience``.
+    ten best have not changed for ``patience`` molecules, the search begins anew (`Restarts`), regions and parents both.
 
     Args:
         latent: whether trust regions take part; they need a model.
         genetic: whether crossover and mutation take part.
         ranking: ``tanimoto``, ``latent``, ``both``, or None: candidates are then taken at random, as a genetic algorithm does.
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
-        initial: molecules from the prior, or the library, before anything is learned.
+        initial: molecules of the library, or from the prior, before anything is learned.
         candidates: molecules and points that a round looks at for each proposal that it makes, half of each kind.
         regions: trust regions at a time.
         population: best molecules that can be parents.
