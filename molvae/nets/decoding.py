@@ -68,6 +68,15 @@ class Cell:
         self.state[rows] = state
         self.u[rows] = (state + 1) / 2
 
+    def resume(self, rows: Int[Tensor, " some"], u: Float[Tensor, "some hidden"]) -> None:
+        """Let some rows go on from a state that a step has left, bit by bit."""
+        self.u[rows] = u
+        self.state[rows] = u.mul(2).sub_(1)
+
+    def keep(self, rows: Int[Tensor, " some"]) -> None:
+        """Forget all rows but these."""
+        self.state, self.u = self.state[rows], self.u[rows]
+
     def read(self, below: Float[Tensor, "rows input"]) -> Float[Tensor, "rows 4*hidden"]:
         """What the states below do to the gates."""
         assert self.of_input is not None
@@ -151,9 +160,18 @@ class GreedyDecoding:
         """The string of each latent point, ``END`` behind its end."""
         return self.records(z, max_length)[0]
 
-    def records(self, z: Float[Tensor, "batch latent"], max_length: int) -> list[Tensor]:
-        """The string of each latent point, and what else a round records of every step; (batch, length) each."""
+    def records(
+        self, z: Float[Tensor, "batch latent"], max_length: int, starts: Int[Tensor, " batch"] | None = None
+    ) -> list[Tensor]:
+        """The string of each latent point, and what else a round records of every step; (batch, length, ...) each.
+
+        Args:
+            z: the latent points.
+            max_length: of a string, its end included.
+            starts: where each string goes on, multiples of `ROUND`; at its beginning, if None.
+        """
         nobody = len(z)
+        starts = self.token.new_zeros(nobody) if starts is None else starts
         said = self._pages(len(z) + 1, max_length + ROUND)
         number, position = self.token.new_full((self.rows,), nobody), self.token.new_zeros(self.rows)
         queue, steps = Queue(z, min(self.rows, ROWS), self._prepare), torch.arange(ROUND, device=z.device)
@@ -163,9 +181,15 @@ class GreedyDecoding:
                 numbers, prepared = queue.take(len(free))
                 chosen, free = free.tensor_split([len(numbers)])
                 self._begin(chosen, prepared, numbers)
-                number[chosen], position[chosen] = torch.arange(numbers.start, numbers.stop, device=z.device), 0
+                number[chosen] = torch.arange(numbers.start, numbers.stop, device=z.device)
+                position[chosen] = starts[numbers.start : numbers.stop]
             if len(free) == self.rows:
                 return [page[:-1, :max_length] for page in said]
+            if len(free) >= ROWS:  # nobody waits: whole blocks stand empty
+                kept = torch.cat([(number != nobody).nonzero()[:, 0], free[: len(free) % ROWS]])
+                number, position = number[kept], position[kept]
+                self._keep_rows(kept)
+            self._remember(number, position)
             spoken = self._round()
             for page, record in zip(said, spoken, strict=True):
                 page[number[:, None], position[:, None] + steps] = record
@@ -189,6 +213,15 @@ class GreedyDecoding:
         for cell, state in zip(self.cells, prepared[-len(self.cells) :], strict=True):
             cell.set(rows, state)
         self.token[rows] = END
+
+    def _keep_rows(self, rows: Int[Tensor, " some"]) -> None:
+        """Forget all rows but these, which are whole blocks."""
+        self.rows, self.token, self.term = len(rows), self.token[rows], self.term[rows]
+        for cell in self.cells:
+            cell.keep(rows)
+
+    def _remember(self, number: Int[Tensor, " rows"], position: Int[Tensor, " rows"]) -> None:
+        """Called before every round, with the string of each row (beyond the last: nobody's) and its place there."""
 
     def _round(self) -> list[Int[Tensor, "rows round"]]:
         """A few tokens of every row, ``END`` behind an end."""
