@@ -44,16 +44,14 @@ class Product:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows) if self.packed else weight.t()
 
     def __call__(self, x: Float[Tensor, "rows in"]) -> Float[Tensor, "rows out"]:
-        """The product; x has some whole blocks of rows."""
-        if len(x) > self.rows:
-            return torch.cat([self(block) for block in torch.split(x, self.rows)])
+        """The product; x is one block of rows."""
         if self.packed:
             return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], ""))
         return x @ self.weight
 
 
 class Cell:
-    """A GRU layer that takes single steps (see ``recurrence`` for the algebra)."""
+    """A GRU layer that takes single steps, of one block of its rows (see ``recurrence`` for the algebra)."""
 
     def __init__(self, gru: nn.GRU, rows: int, is_first: bool):
         weight_input, weight_state, self.bias = (tensor.detach() for tensor in fold(gru))
@@ -84,15 +82,16 @@ class Cell:
         gates[:, self.hidden :] += self.of_input(below)
         return gates
 
-    def step(self, gates: Float[Tensor, "rows 4*hidden"]) -> Float[Tensor, "rows hidden"]:
-        """One step; ``gates`` is overwritten."""
-        gates[:, : 3 * self.hidden] += self.of_state(self.state)
+    def step(self, gates: Float[Tensor, "block 4*hidden"], block: slice) -> Float[Tensor, "block hidden"]:
+        """One step of a block of rows; ``gates`` is overwritten."""
+        state, u = self.state[block], self.u[block]
+        gates[:, : 3 * self.hidden] += self.of_state(state)
         c, r, w, s = gates.chunk(4, dim=1)
         gates[:, self.hidden : 3 * self.hidden].sigmoid_()
         s.addcmul_(r, c).sigmoid_()
-        self.u.addcmul_(w, s.sub_(self.u))
-        torch.mul(self.u, 2, out=self.state).sub_(1)
-        return self.state
+        u.addcmul_(w, s.sub_(u))
+        torch.mul(u, 2, out=state).sub_(1)
+        return state
 
 
 class Queue:
@@ -234,12 +233,18 @@ class GreedyDecoding:
 
     def _scores(self) -> Float[Tensor, "rows vocab"]:
         """Of the next token of every row, which has read its last."""
-        gates = self.table.index_select(0, self.token)
+        size = min(self.rows, ROWS)
+        blocks = [self._scores_of(slice(begin, begin + size)) for begin in range(0, self.rows, size)]
+        return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+
+    def _scores_of(self, block: slice) -> Float[Tensor, "block vocab"]:
+        """Of a block of rows."""
+        gates = self.table.index_select(0, self.token[block])
         if self.z_to_every_step:
-            gates += self.term
-        state = self.cells[0].step(gates)
+            gates += self.term[block]
+        state = self.cells[0].step(gates, block)
         for cell in self.cells[1:]:
-            state = cell.step(cell.read(state))
+            state = cell.step(cell.read(state), block)
         return self.head(state) + self.head_bias
 
 

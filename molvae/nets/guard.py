@@ -99,9 +99,11 @@ class Guard:
         for name in _TABLES:
             getattr(self, name)[rows] = 0
 
-    def snapshot(self) -> Int[Tensor, "rows memory"]:
-        """All that is known of each row, to go on from by `restore`."""
-        return torch.cat([self.row.t(), *(getattr(self, name) for name in _TABLES)], dim=1).to(torch.int16)
+    def snapshot(self, rows: Int[Tensor, " some"] | None = None) -> Int[Tensor, "some memory"]:
+        """All that is known of some rows, or of all, to go on from by `restore`."""
+        tables = [self.row.t(), *(getattr(self, name) for name in _TABLES)]
+        tables = tables if rows is None else [table.index_select(0, rows) for table in tables]
+        return torch.cat([table.to(torch.int16) for table in tables], dim=1)
 
     def restore(self, rows: Int[Tensor, " some"], memory: Int[Tensor, "some memory"]) -> None:
         """Let strings go on in some rows."""

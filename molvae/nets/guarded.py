@@ -21,7 +21,7 @@ from torch import Tensor
 from molvae.data.batches import END
 from molvae.nets.decoding import ROUND, ROWS, GreedyDecoding, Speaking, behind_end
 from molvae.nets.guard import Guard, Rules
-from molvae.nets.paths import Paths, RecordedDecoding, Start, follow, keep_states, rounds_of
+from molvae.nets.paths import STRIDE, Paths, RecordedDecoding, Start, follow, marked, marks_of, states_of
 
 Judge = Callable[[Int[Tensor, "batch length"]], NDArray[np.bool_]]
 """Which of these strings are molecules."""
@@ -130,8 +130,10 @@ class GuardedDecoding(GreedyDecoding):
     def _remember(self, number: Tensor, position: Tensor) -> None:
         if self.paths is not None:
             paths, strings = self.paths
-            keep_states(paths.states, paths.rows[strings[number]], position, self)
-            paths.guards[strings[number], position // ROUND] = self.guard.snapshot()
+            rows = marked(position)
+            string, mark = strings[number[rows]], position[rows] // STRIDE
+            paths.states[paths.rows[string], mark] = states_of(self.cells, rows)
+            paths.guards[string, mark] = self.guard.snapshot(rows)
 
     def _round(self) -> list[Tensor]:
         steps = [self._guarded_step() for _ in range(ROUND)]
@@ -173,7 +175,7 @@ def guarded_strings(
 def _bytes(parts: Speaking, max_length: int) -> int:
     """What is remembered of the longest string, its guard's memory counted as that of the decoder."""
     layers, head = parts[0], parts[3]
-    return 4 * (2 * rounds_of(max_length) * sum(gru.hidden_size for gru in layers) + max_length * head.out_features)
+    return 4 * (2 * marks_of(max_length) * sum(gru.hidden_size for gru in layers) + max_length * head.out_features)
 
 
 def _guarded_strings(
@@ -186,7 +188,7 @@ def _guarded_strings(
     if not len(wrong):
         return Guarded(free, torch.zeros_like(free[:, 0], dtype=torch.bool))
     nobody = wrong.new_tensor([len(z)])
-    paths, places = follow(rules, free[wrong], scores[wrong], torch.cat([wrong, nobody]), recorded.states)
+    paths, places = follow(rules, free[wrong], scores, torch.cat([wrong, nobody]), recorded.states)
     off = (places < max_length).nonzero()[:, 0]
     start = Start.on(paths, off, places[off])
     _decoding(rules, max_length, None, parts, start).extend(paths, off, z[wrong[off]])

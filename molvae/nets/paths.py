@@ -7,7 +7,6 @@ said something else: up to there the guarded string is the same, bit by bit, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from molvae.data.batches import END
-from molvae.nets.decoding import ROUND, GreedyDecoding, Speaking, behind_end
+from molvae.nets.decoding import ROUND, Cell, GreedyDecoding, Speaking, behind_end
 from molvae.nets.guard import Guard, Rules
 
-Keep = Callable[[Int[Tensor, " rows"], Int[Tensor, " rows"], GreedyDecoding], None]
+STRIDE = 2 * ROUND
+"""Steps between the places at which another string can turn off: remembering costs memory that is touched for the first time."""
 
 
 class RecordedDecoding(GreedyDecoding):
@@ -34,7 +34,7 @@ class RecordedDecoding(GreedyDecoding):
 
     def decode(self, z: Float[Tensor, "batch latent"], max_length: int) -> tuple[Tensor, Tensor]:
         """The strings (batch, length) and the scores of their tokens (batch, length, vocab)."""
-        shape = len(z) + 1, rounds_of(max_length), len(self.cells), self.cells[0].hidden
+        shape = len(z) + 1, marks_of(max_length), len(self.cells), self.cells[0].hidden
         self.states = self.table.new_empty(shape)
         tokens, scores = self.records(z, max_length)
         return tokens, scores
@@ -43,7 +43,8 @@ class RecordedDecoding(GreedyDecoding):
         return [*super()._pages(count, length), self.table.new_empty(count, length, len(self.table))]
 
     def _remember(self, number: Tensor, position: Tensor) -> None:
-        keep_states(self.states, number, position, self)
+        rows = marked(position)
+        self.states[number[rows], position[rows] // STRIDE] = states_of(self.cells, rows)
 
     def _round(self) -> list[Tensor]:
         steps = []
@@ -95,27 +96,29 @@ class Start:
     @classmethod
     def on(cls, paths: Paths, strings: Int[Tensor, " some"], places: Int[Tensor, " some"]) -> Start:
         """At the beginning of the rounds in which these places lie."""
-        rounds = places // ROUND
-        return cls(
-            paths.tokens[strings], rounds * ROUND, paths.states[paths.rows[strings], rounds], paths.guards[strings, rounds]
-        )
+        marks = places // STRIDE
+        states, guards = paths.states[paths.rows[strings], marks], paths.guards[strings, marks]
+        return cls(paths.tokens[strings], marks * STRIDE, states, guards)
 
 
-def rounds_of(max_length: int) -> int:
-    """Rounds of the longest string."""
-    return -(-max_length // ROUND)
+def marks_of(max_length: int) -> int:
+    """Places of the longest string at which another can turn off."""
+    return -(-max_length // STRIDE)
 
 
-def keep_states(
-    states: Float[Tensor, "batch rounds layers hidden"], number: Tensor, position: Tensor, decoding: GreedyDecoding
-) -> None:
-    """Write down the decoder's states before a round; those before the first are not asked for."""
-    states[number, position // ROUND] = torch.stack([cell.u for cell in decoding.cells], dim=1)
+def marked(position: Int[Tensor, " rows"]) -> Int[Tensor, " some"]:
+    """The rows that stand at such a place, their beginning apart, which nobody has to remember."""
+    return ((position % STRIDE == 0) & (position > 0)).nonzero()[:, 0]
+
+
+def states_of(cells: list[Cell], rows: Int[Tensor, " some"]) -> Float[Tensor, "some layers hidden"]:
+    """What a step has left in some rows."""
+    return torch.stack([cell.u.index_select(0, rows) for cell in cells], dim=1)
 
 
 def follow(
-    rules: Rules, tokens: Int[Tensor, "strings length"], scores: Float[Tensor, "strings length vocab"], rows: Tensor,
-    states: Tensor,
+    rules: Rules, tokens: Int[Tensor, "strings length"], scores: Float[Tensor, "batch length vocab"],
+    rows: Int[Tensor, " strings+1"], states: Tensor,
 ) -> tuple[Paths, Int[Tensor, " strings"]]:  # fmt: skip
     """Let a guard read strings that were said without one.
 
@@ -126,8 +129,8 @@ def follow(
     guard = Guard(rules, count, length, tokens.device)
     live = torch.arange(count, device=tokens.device)
     guard.begin(live)
-    memory = guard.snapshot()
-    guards = memory.new_empty(count + 1, rounds_of(length), memory.shape[1])
+    memory = guard.snapshot(live[:1])
+    guards = memory.new_empty(count + 1, marks_of(length), memory.shape[1])
     margins, seconds = scores.new_full((count, length), torch.inf), torch.zeros_like(tokens)
     places = torch.full_like(live, length)
     for position in range(length):
@@ -139,8 +142,9 @@ def follow(
             if len(kept) < len(live):
                 guard.keep(kept)
                 live = live[kept]
-            guards[live, position // ROUND] = guard.snapshot()
-        allowed = scores[live, position] - guard.penalties()
+            if position and position % STRIDE == 0:
+                guards[live, position // STRIDE] = guard.snapshot()
+        allowed = scores[rows[live], position] - guard.penalties()
         (best, second), (said, other) = (pair.unbind(1) for pair in allowed.topk(2, dim=1))
         margins[live, position], seconds[live, position] = best - second, other
         left = live[(said != tokens[live, position]) & (places[live] == length)]
