@@ -108,7 +108,7 @@ class Guard:
     def restore(self, rows: Int[Tensor, " some"], memory: Int[Tensor, "some memory"]) -> None:
         """Let strings go on in some rows."""
         tables = [getattr(self, name) for name in _TABLES]
-        numbers, *parts = memory.split([len(self.row), *(table.shape[1] for table in tables)], dim=1)
+        numbers, *parts = torch.split(memory, [len(self.row), *(table.shape[1] for table in tables)], dim=1)
         self.row[:, rows] = numbers.t().to(self.row.dtype)
         for table, part in zip(tables, parts, strict=True):
             table[rows] = part.to(table.dtype)

@@ -1,8 +1,11 @@
 """Guarded decoding: greedy decoding that says no token after which a string could not become a molecule.
 
 A guard (`molvae.nets.guard`) keeps syntax, valence, ring bonds and the length, all exactly, and of aromaticity what can be
-counted. Whether a string's aromatic rings have alternating double bonds is for a judge to say at its end. A string that
-he refuses is decoded again with the second best token at one place, the places tried being those at which best and second
+counted. Whether a string's aromatic rings have alternating double bonds is for a judge to say at its end.
+
+A string is decoded without the guard first. If the judge takes it for a molecule it stays as it is. Otherwise it goes on,
+guarded, from where the guard would first have said something else (`molvae.nets.paths`). A string that he still
+refuses is decoded again from some place with the second best token at one place, the places tried being those at which best and second
 best were closest and an aromatic atom was at stake; and if none of these endings will do, without aromatic atoms.
 """
 
@@ -91,6 +94,7 @@ class GuardedDecoding(GreedyDecoding):
 
     def extend(self, paths: Paths, strings: Int[Tensor, " some"], z: Float[Tensor, "some latent"]) -> None:
         """Let some paths go on from this decoding's start, and remember how."""
+        assert self.start is not None
         self.paths = paths, torch.cat([strings, strings.new_tensor([len(paths.tokens)])])
         said = self.decode(z)
         begun = torch.arange(paths.tokens.shape[1], device=z.device) < self.start.places[:, None]
@@ -100,7 +104,9 @@ class GuardedDecoding(GreedyDecoding):
     def _pages(self, count: int, length: int) -> list[Tensor]:
         tokens, *_ = super()._pages(count, length)
         if self.start is not None:
-            tokens[:-1, : self.start.tokens.shape[1]] = self.start.tokens
+            said, places = self.start.tokens, self.start.places
+            behind = torch.arange(said.shape[1], device=said.device) >= places[:, None]
+            tokens[:-1, : said.shape[1]] = said.masked_fill(behind, END)
         return [tokens, self.table.new_full((count, length), torch.inf), self.token.new_zeros(count, length)]
 
     def _begin(self, rows: Tensor, prepared: list[Tensor], numbers: range) -> None:
@@ -168,7 +174,7 @@ def guarded_strings(
         tries: other endings of a refused string, in each round; the last round has the string without aromatic atoms, too.
     """
     at_once = max(4 * ROWS, KEPT // _bytes(parts, max_length))
-    some = [_guarded_strings(parts, block, max_length, rules, judge, tries) for block in z.split(at_once)]
+    some = [_guarded_strings(parts, block, max_length, rules, judge, tries) for block in torch.split(z, at_once)]
     return Guarded(torch.cat([one.tokens for one in some]), torch.cat([one.intervened for one in some]))
 
 
