@@ -5,8 +5,8 @@ counted. Whether a string's aromatic rings have alternating double bonds is for 
 
 A string is decoded without the guard first. If the judge takes it for a molecule it stays as it is. Otherwise it goes on,
 guarded, from where the guard would first have said something else (`molvae.nets.paths`). A string that he still
-refuses is decoded again from some place with the second best token at one place, the places tried being those at which best and second
-best were closest and an aromatic atom was at stake; and if none of these endings will do, without aromatic atoms.
+refuses turns off with the second best token at one place, the places tried being those at which best and second best
+were closest and an aromatic atom was at stake; and if none of these endings will do, it has no aromatic atoms.
 """
 
 from __future__ import annotations
