@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from molvae.errors import ArtifactError
+from molvae.optimization.constraints import Dropped
 from molvae.optimization.history import Floats
 from molvae.optimization.schema import FORMAT, TABLES, views
 from molvae.optimization.settings import ObjectiveSettings
@@ -37,6 +38,7 @@ class Round:
         seconds: that it took.
         num_decoded: latent points decoded for it.
         num_invalid: those of them that mean no molecule.
+        dropped: molecules that constraints kept from being proposed.
     """
 
     number: int
@@ -45,6 +47,7 @@ class Round:
     seconds: float = 0.0
     num_decoded: int = 0
     num_invalid: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,14 @@ class Ledger:
         with self.transaction():
             self._db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self._add_entries(entries, _time(now))
+            self._add_dropped(made)
+
+    def _add_dropped(self, made: Round) -> None:
+        counts = [(made.number, reason, count) for reason, count in made.dropped.counts.items()]
+        sample = [(made.number, smiles, reason, value) for smiles, reason, value in made.dropped.sample]
+        if counts:
+            self._db.executemany("INSERT INTO drops VALUES (?, ?, ?)", counts)
+            self._db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", sample)
 
     def add_answers(self, entries: Iterable[Entry], calls: Iterable[Call]) -> None:
         """Calls that ended elsewhere, with the molecules among them that are new, in one transaction."""
@@ -215,6 +226,14 @@ class Ledger:
         columns = "number, state, notes, seconds, num_decoded, num_invalid"
         for number, state, notes, *figures in self._read(f"SELECT {columns} FROM rounds {order}"):
             yield Round(number, json.loads(state), tuple(notes.splitlines()), *figures)
+
+    def drops(self) -> dict[str, int]:
+        """How many molecules each constraint kept from being proposed, a molecule counted once a round."""
+        return dict(self._read("SELECT reason, sum(molecules) FROM drops GROUP BY reason ORDER BY sum(molecules) DESC"))
+
+    def dropped(self) -> list[tuple[int, str, str, float | None]]:
+        """Some of them: round, SMILES, constraint, value."""
+        return self._read("SELECT round, smiles, reason, value FROM dropped ORDER BY rowid")  # type: ignore[return-value]
 
     def entries(self) -> Iterator[Entry]:
         """All molecules, in the order of proposal."""

@@ -46,6 +46,18 @@ CREATE TABLE outcomes (
     value REAL NOT NULL,
     PRIMARY KEY (call, output)
 ) WITHOUT ROWID;
+CREATE TABLE drops (               -- molecules that the constraints kept from being proposed
+    round INTEGER NOT NULL REFERENCES rounds (number),
+    reason TEXT NOT NULL,           -- the first constraint that each violates
+    molecules INTEGER NOT NULL,
+    PRIMARY KEY (round, reason)
+) WITHOUT ROWID;
+CREATE TABLE dropped (             -- some of them
+    round INTEGER NOT NULL REFERENCES rounds (number),
+    smiles TEXT NOT NULL,           -- canonical
+    reason TEXT NOT NULL,
+    value REAL                      -- that the constraint is on; NULL where it could not be computed
+);
 CREATE TABLE objectives (
     position INTEGER PRIMARY KEY,
     name TEXT NOT NULL,

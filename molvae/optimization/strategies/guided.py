@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-import numpy as np
-
 from molvae.optimization.acquisition import ACQUISITIONS, Acquisition
 from molvae.optimization.history import History
 from molvae.optimization.latents import Latents
 from molvae.optimization.strategies.base import Proposal, Strategy, Tools
-from molvae.optimization.strategies.pool import Pool, fill_from_library, fill_from_prior, unguided
+from molvae.optimization.strategies.learned import LearnedConstraints
+from molvae.optimization.strategies.pool import Pool, fill_by_seeking, fill_from_library, fill_from_prior, unguided
 from molvae.optimization.strategies.ranking import Ranking
 from molvae.optimization.strategies.situation import Situation
 
@@ -32,6 +31,7 @@ class Guided(Strategy):
 
     def __init__(self, initial: int, ranking: Ranking | None, acquisition: str):
         self.initial, self.ranking = initial, ranking
+        self._learned = None if ranking is None else LearnedConstraints(ranking)
         self.acquisition: Acquisition = ACQUISITIONS.build({"kind": acquisition})
         self.latents = Latents()
 
@@ -44,10 +44,12 @@ class Guided(Strategy):
         first = unguided(history, min(num, self.initial - asked), tools) if asked < self.initial else []
         if len(first) == num:
             return first
-        pool = Pool(history.known | {proposal.smiles for proposal in first})
+        known = history.known | {proposal.smiles for proposal in first}
+        pool = Pool(known, tools.gate)
         self._fill(pool, num - len(first), situation)
         for source in (fill_from_prior, fill_from_library):
             source(pool, num - len(first), tools)
+        fill_by_seeking(pool, num - len(first), tools, known)
         return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
 
     @abstractmethod
@@ -60,7 +62,7 @@ class Guided(Strategy):
 
     def _chosen(self, pool: Pool, situation: Situation, num: int) -> list[Proposal]:
         candidates = pool.candidates
-        if self.ranking is None or len(candidates) <= num:
+        if self.ranking is None or self._learned is None or len(candidates) <= num:
             order = situation.tools.rng.permutation(len(candidates))[:num]
             return [candidates[row] for row in order]
         waiting = [Proposal(smiles) for smiles in sorted(situation.history.pending)[:_MAX_WAITING]]
@@ -68,16 +70,21 @@ class Guided(Strategy):
             waiting = []
         belief = self.ranking.belief(situation, [*candidates, *waiting])
         places = range(len(candidates), len(candidates) + len(waiting))
-        best = float(np.max(situation.targets))
-        chosen = self.acquisition.choose(belief, best, num, situation.tools.rng, places)
+        feasibility = self._learned.feasibility(situation, [*candidates, *waiting])
+        chosen = self.acquisition.choose(belief, situation.best_target, num, situation.tools.rng, places, feasibility)
         return [candidates[row] for row in chosen]
 
     @property
     def state(self) -> dict[str, Any]:
-        """Hyperparameters of the ranking."""
-        return {"ranking": self.ranking.state} if self.ranking is not None else {}
+        """Hyperparameters of the ranking, and of those of learned constraints."""
+        if self.ranking is None or self._learned is None:
+            return {}
+        learned = self._learned.state
+        return {"ranking": self.ranking.state, **({"constraints": learned} if learned else {})}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         if self.ranking is not None and "ranking" in state:
             self.ranking.restore(state["ranking"])
+        if self._learned is not None:
+            self._learned.restore(state.get("constraints", []))

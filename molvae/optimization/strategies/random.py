@@ -31,6 +31,6 @@ class Random(Strategy):
             z = tools.space.sample(max(_LEAST, num - len(found)), tools.rng)
             drawn += len(z)
             for point, smiles in zip(z, tools.space.decode(z), strict=True):
-                if smiles is not None and smiles not in history.known and len(found) < num:
+                if smiles is not None and smiles not in history.known and len(found) < num and tools.gate.admits(smiles):
                     found.setdefault(smiles, Proposal(smiles, point.astype("float64"), "prior"))
         return list(found.values())

@@ -95,14 +95,15 @@ class SparseGPStrategy(Guided):
         observed = situation.points(np.arange(len(situation.usable)))
         readable = np.isfinite(observed).all(1)
         starts = space.sample(max(_SCREENED, wanted), rng).astype(np.float64)
-        if readable.any():
+        if (readable & np.isfinite(situation.scores)).any():
             observed, scores = observed[readable], situation.scores[readable]
             starts = self._moved(self._around(starts, observed, scores, rng), observed, wanted, situation)
         pool.add_points(space, starts[:wanted], "improvement")
 
     def _around(self, starts: Floats, observed: Floats, scores: Floats, rng: np.random.Generator) -> Floats:
         """Half of the points near the hundred best, half as they are."""
-        best = observed[np.argsort(-scores, kind="stable")[:100]]
+        order = np.argsort(-scores, kind="stable")[:100]
+        best = observed[order[np.isfinite(scores[order])]]
         half = len(starts) // 2
         centres = best[rng.integers(len(best), size=half)]
         near = centres + 0.3 * observed.std(0) * rng.standard_normal(centres.shape)
@@ -110,7 +111,7 @@ class SparseGPStrategy(Guided):
 
     def _moved(self, starts: Floats, observed: Floats, wanted: int, situation: Situation) -> Floats:
         """The most promising starts, moved up; in random order where nothing is known."""
-        gp, best = self.sparse.surrogate(situation), float(situation.targets.max())
+        gp, best = self.sparse.surrogate(situation), situation.best_target
         if not isinstance(gp, SparseGP):
             return np.asarray(situation.tools.rng.permutation(starts))
         low, high = np.minimum(observed.min(0), starts.min(0)), np.maximum(observed.max(0), starts.max(0))
