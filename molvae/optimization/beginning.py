@@ -14,6 +14,7 @@ from molvae.data.tables import write_rejects
 from molvae.errors import ConfigError, InputError
 from molvae.files import atomic_write, sync_folder, writing
 from molvae.model import find
+from molvae.optimization.constraints import Gate
 from molvae.optimization.constraints.constraint import canonical, read_constraints, unknown_names
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.settings import CampaignSettings, FileSettings, OracleSettings, choose_objectives
@@ -153,15 +154,19 @@ def _fill(folder: Path, beginning: Beginning) -> None:
     entries = [Entry(number, 0, smiles, source=GIVEN) for smiles, number in numbers.items()]
     entries += [Entry(len(numbers) + 1 + i, 0, smiles, source=INIT) for i, smiles in enumerate(start.molecules)]
     calls = [Call(numbers[smiles], Measurement(smiles, "ok", values), given=True) for smiles, values in start.labels]
-    ledger = Ledger.create(folder, settings.objectives)
-    ledger.add_round(Round(0, notes=_notes(beginning)), entries)
+    constraints = settings.constrained
+    violating = Gate(constraints.free).violating(entry.smiles for entry in entries)
+    ledger = Ledger.create(folder, settings.objectives, constraints)
+    ledger.add_round(Round(0, notes=_notes(beginning, len(violating.sample)), dropped=violating), entries)
     ledger.add_answers((), calls)
     ledger.close()
 
 
-def _notes(beginning: Beginning) -> tuple[str, ...]:
+def _notes(beginning: Beginning, num_violating: int) -> tuple[str, ...]:
     start = beginning.start
     notes = [f"{len(start.labels)} labels were given, {len(start.molecules)} molecules are to be labelled first"]
+    if num_violating:
+        notes.append(f"{num_violating} molecules of the start set violate a constraint: they are labelled and do not count")
     if start.rejects:
         notes.append(f"{len(start.rejects)} lines of the start set could not be used, listed in {REJECTS}")
     if beginning.library:

@@ -23,7 +23,7 @@ from molvae.optimization.constraints import Gate
 from molvae.optimization.driver_lock import DriverLock
 from molvae.optimization.history import History
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
-from molvae.optimization.observations import Observations
+from molvae.optimization.observations import recall
 from molvae.optimization.settings import CONFIG, CampaignSettings
 from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
@@ -185,7 +185,8 @@ class Campaign:
         """
         found = read_results(results, self.settings.measured)
         entries, calls = match(found, self._observations, self._last_round.number, again=again)
-        self._ledger.add_answers(entries, calls)
+        violating = self._gate.violating(entry.smiles for entry in entries)
+        self._ledger.add_answers(entries, calls, self._last_round.number, violating)
         for entry in entries:
             self._observations.add(entry)
         for call in calls:
@@ -289,16 +290,6 @@ class Campaign:
     def _library(self) -> Sequence[str]:
         path = self.folder / LIBRARY
         return path.read_text("utf-8").splitlines() if path.is_file() else ()
-
-
-def recall(ledger: Ledger, settings: CampaignSettings) -> Observations:
-    """What a ledger holds, as a strategy sees it."""
-    observations = Observations(settings.objectives, settings.constrained)
-    for entry in ledger.entries():
-        observations.add(entry)
-    for call in ledger.calls():
-        observations.answer(call)
-    return observations
 
 
 def _frame(entries: Iterable[Entry]) -> pd.DataFrame:

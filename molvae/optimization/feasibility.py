@@ -28,27 +28,26 @@ class Feasibility:
     @property
     def log_probability(self) -> Floats:
         """That all hold, the constraints taken as independent (Gardner et al. 2014, eq. 4), ``(candidates,)``."""
-        return np.sum(
+        logs = np.stack(
             [
                 log_ndtr((belief.mean - threshold) / np.maximum(belief.deviation, 1e-9))
                 for belief, threshold in zip(self.beliefs, self.thresholds, strict=True)
-            ],
-            axis=0,
+            ]
         )
+        return np.asarray(logs.sum(0), dtype=np.float64)
 
     @property
     def violation(self) -> Floats:
         """Of what is expected, added up, ``(candidates,)``; 0 where all are expected to hold."""
         means = np.stack([belief.mean for belief in self.beliefs])
-        return np.maximum(np.asarray(self.thresholds)[:, None] - means, 0.0).sum(0)
+        return np.asarray(np.maximum(np.asarray(self.thresholds)[:, None] - means, 0.0).sum(0), dtype=np.float64)
 
     def violations(self, num: int, rng: np.random.Generator) -> Floats:
         """Of ``num`` joint draws, added up over the constraints, ``(num, candidates)``; 0 where a draw satisfies all."""
-        draws = [belief.draws(num, rng) for belief in self.beliefs]
-        return np.sum(
-            [np.maximum(threshold - drawn, 0.0) for drawn, threshold in zip(draws, self.thresholds, strict=True)],
-            axis=0,
-        )
+        total = np.zeros((num, len(self.beliefs[0].mean)))
+        for belief, threshold in zip(self.beliefs, self.thresholds, strict=True):
+            total += np.maximum(threshold - belief.draws(num, rng), 0.0)
+        return total
 
 
 def below_all(values: Floats, violation: Floats) -> Floats:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from molvae.errors import ArtifactError
-from molvae.optimization.constraints import Dropped
+from molvae.optimization.constraints import Constraints, Dropped
 from molvae.optimization.history import Floats
 from molvae.optimization.schema import FORMAT, TABLES, views
 from molvae.optimization.settings import ObjectiveSettings
@@ -98,11 +98,13 @@ class Ledger:
             raise ArtifactError("a ledger of another version", where=self.path, got=found, expected=FORMAT)
 
     @classmethod
-    def create(cls, folder: Path, objectives: Sequence[ObjectiveSettings]) -> Ledger:
+    def create(
+        cls, folder: Path, objectives: Sequence[ObjectiveSettings], constraints: Constraints | None = None
+    ) -> Ledger:
         """A new, empty ledger."""
         with sqlite3.connect(folder / LEDGER) as database:
             rows = [(place, objective.name, objective.direction) for place, objective in enumerate(objectives)]
-            database.executescript(f"{TABLES}{views(objectives)}PRAGMA user_version = {FORMAT};")
+            database.executescript(f"{TABLES}{views(objectives, constraints or Constraints())}PRAGMA user_version = {FORMAT};")
             database.executemany("INSERT INTO objectives VALUES (?, ?, ?)", rows)
         database.close()
         return cls(folder)
@@ -142,22 +144,33 @@ class Ledger:
         with self.transaction():
             self._db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self._add_entries(entries, _time(now))
-            self._add_dropped(made)
+            self._add_dropped(made.number, made.dropped)
 
-    def _add_dropped(self, made: Round) -> None:
-        counts = [(made.number, reason, count) for reason, count in made.dropped.counts.items()]
-        sample = [(made.number, smiles, reason, value) for smiles, reason, value in made.dropped.sample]
-        if counts:
-            self._db.executemany("INSERT INTO drops VALUES (?, ?, ?)", counts)
-            self._db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", sample)
+    def _add_dropped(self, made_in: int, dropped: Dropped) -> None:
+        if not dropped.sample:  # a ledger of a campaign without constraints may have no place for them
+            return
+        counts = [(made_in, reason, count) for reason, count in dropped.counts.items()]
+        sample = [(made_in, smiles, reason, value) for smiles, reason, value in dropped.sample]
+        self._db.executemany("INSERT INTO drops VALUES (?, ?, ?)", counts)
+        self._db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", sample)
 
-    def add_answers(self, entries: Iterable[Entry], calls: Iterable[Call]) -> None:
-        """Calls that ended elsewhere, with the molecules among them that are new, in one transaction."""
+    def add_answers(
+        self, entries: Iterable[Entry], calls: Iterable[Call], made_in: int = 0, violating: Dropped | None = None
+    ) -> None:
+        """Calls that ended elsewhere, with the molecules among them that are new, in one transaction.
+
+        Args:
+            entries: new molecules.
+            calls: of these and others.
+            made_in: the round that is the last one.
+            violating: those of the new molecules that violate a constraint.
+        """
         now = datetime.now(UTC)
         with self.transaction():
             self._add_entries(entries, _time(now))
             for call in calls:
                 self._end(self._begin(call.entry, call.given, None), call.measurement, now)
+            self._add_dropped(made_in, violating or Dropped())
 
     def _add_entries(self, entries: Iterable[Entry], now: str) -> None:
         rows = (
@@ -233,7 +246,7 @@ class Ledger:
 
     def dropped(self) -> list[tuple[int, str, str, float | None]]:
         """Some of them: round, SMILES, constraint, value."""
-        return self._read("SELECT round, smiles, reason, value FROM dropped ORDER BY rowid")  # type: ignore[return-value]
+        return list(self._read("SELECT round, smiles, reason, value FROM dropped ORDER BY rowid"))
 
     def entries(self) -> Iterator[Entry]:
         """All molecules, in the order of proposal."""

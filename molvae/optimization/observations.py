@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from molvae.optimization.beginning import GIVEN, INIT, TOLD
 from molvae.optimization.constraints import Constraints, Gate
 from molvae.optimization.history import History, Observation
-from molvae.optimization.ledger import Call, Entry
-from molvae.optimization.settings import ObjectiveSettings
+from molvae.optimization.ledger import Call, Entry, Ledger
+from molvae.optimization.settings import CampaignSettings, ObjectiveSettings
 
 
 @dataclass
@@ -145,3 +145,13 @@ class Observations:
 def _worth(observation: Observation) -> float | None:
     """The first objective of a molecule that counts."""
     return observation.values[0] if observation.values is not None and observation.feasible else None
+
+
+def recall(ledger: Ledger, settings: CampaignSettings) -> Observations:
+    """What a ledger holds, as a strategy sees it."""
+    observations = Observations(settings.objectives, settings.constrained)
+    for entry in ledger.entries():
+        observations.add(entry)
+    for call in ledger.calls():
+        observations.answer(call)
+    return observations

@@ -9,8 +9,14 @@ from typing import NamedTuple
 
 from molvae.chem.count_fingerprints import ecfp4_similarity
 from molvae.chem.descriptors import (
-    heavy_atoms, hydrogen_acceptors, hydrogen_donors, num_aromatic_rings, num_rings, rotatable_bonds, tpsa,
-)  # fmt: skip
+    heavy_atoms,
+    hydrogen_acceptors,
+    hydrogen_donors,
+    num_aromatic_rings,
+    num_rings,
+    rotatable_bonds,
+    tpsa,
+)
 from molvae.chem.filters import num_alerts
 from molvae.chem.molecules import Molecule, parse
 from molvae.chem.penalized import penalized_logp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from molvae.chem.molecules import molecule_or_reason
@@ -69,10 +69,12 @@ class Gate:
             return float("inf")
         return sum(each.expression.violation(each.value(molecule)) for each in self.constraints)
 
-    def reason(self, smiles: str) -> str | None:
-        """The first constraint that a molecule violates, with its value; None if there is none."""
-        verdict = self._verdict(smiles)
-        return None if verdict is None else f"{self.constraints[verdict[0]]}: it is {verdict[1]:.4g}"
+    def violating(self, smiles_list: Iterable[str]) -> Dropped:
+        """Those of some molecules that violate a constraint, all of them named and none counted."""
+        found = ((smiles, self._verdict(smiles)) for smiles in smiles_list) if self.constraints else ()
+        return Dropped(
+            sample=tuple((smiles, str(self.constraints[verdict[0]]), verdict[1]) for smiles, verdict in found if verdict)
+        )
 
     def take(self) -> Dropped:
         """What was dropped since the last time, which is then forgotten."""

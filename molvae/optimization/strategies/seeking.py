@@ -59,4 +59,5 @@ def _child(members: list[tuple[float, str]], rng: np.random.Generator) -> str | 
 
 def _winner(members: list[tuple[float, str]], rng: np.random.Generator) -> str:
     """The least violation of three members; of equals the first drawn."""
-    return min((members[place] for place in rng.integers(len(members), size=3)), key=lambda member: member[0])[1]
+    drawn = [members[int(place)] for place in rng.integers(len(members), size=3)]
+    return min(drawn, key=lambda member: member[0])[1]

@@ -91,4 +91,4 @@ class Situation:
 
 
 def _is_usable(observation: Observation) -> bool:
-    return bool(observation.values) and np.isfinite(observation.values[0])
+    return observation.values is not None and bool(np.isfinite(observation.values[0]))
