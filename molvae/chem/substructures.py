@@ -27,6 +27,15 @@ def count(molecule: Chem.Mol, smarts: str) -> int:
     return len(molecule.GetSubstructMatches(_pattern(smarts)))
 
 
+def matches(molecule: Chem.Mol, smarts: str) -> list[tuple[int, ...]]:
+    """Atom indices of each match, in the order of the pattern's atoms.
+
+    Raises:
+        InputError: not a pattern.
+    """
+    return [tuple(match) for match in molecule.GetSubstructMatches(_pattern(smarts))]
+
+
 def require_pattern(smarts: str) -> None:
     """Raises InputError if RDKit cannot read the pattern."""
     _pattern(smarts)

@@ -36,8 +36,15 @@ def search(folder: Path, **choices: Any) -> Campaign:
         return Campaign.open(folder)
     arguments = {"latent": False, "initial": 20, "candidates": 6, "max_points": 200}
     defaults = {"budget": 60, "batch_size": 10, "strategy": "hybrid", "arguments": arguments, "outputs": HeteroOracle.outputs,
-                "maximize": ["worth"], "seed": 1, "library": "sample"}  # fmt: skip
+                "maximize": ["worth"], "seed": 1}  # fmt: skip
     return Campaign.create(folder, **{**defaults, **choices})
+
+
+@pytest.fixture
+def library(tmp_path: Path, molecules: list[str]) -> Path:
+    path = tmp_path / "library.smi"
+    path.write_text("\n".join(molecules))
+    return path
 
 
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
@@ -80,10 +87,10 @@ def test_what_people_bring_is_labelled_but_does_not_count(tmp_path: Path) -> Non
     assert rows(tmp_path / "c", 'SELECT smiles, "best worth" FROM best_so_far') == [("CCCCCCCCCOC", None), ("COC", 3.0)]
 
 
-def test_a_constraint_on_an_output_leads_to_the_feasible_best(tmp_path: Path) -> None:
+def test_a_constraint_on_an_output_leads_to_the_feasible_best(tmp_path: Path, library: Path) -> None:
     best = {}
     for name, constraints in (("with", ["poison <= 1"]), ("without", [])):
-        with search(tmp_path / name, constraints=constraints) as campaign:
+        with search(tmp_path / name, constraints=constraints, library=library) as campaign:
             campaign.run(HeteroOracle())
             found = [each.values for each in campaign.history.observations if each.values is not None]
             seen = list(HeteroOracle().measure([each.smiles for each in campaign.history.observations]))
@@ -110,11 +117,11 @@ def test_replicates_may_change_whether_a_molecule_counts(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("constraints", [["poison <= 1"], ["poison <= 1", "weight <= 350", "sa <= 3"]])
-def test_a_campaign_that_is_stopped_goes_on_as_it_would_have(tmp_path: Path, constraints: list[str]) -> None:
+def test_a_campaign_that_is_stopped_goes_on_as_it_would_have(tmp_path: Path, library: Path, constraints: list[str]) -> None:
     ledgers = []
-    for name, stops in (("whole", (50,)), ("stopped", (20, 25, 50))):
+    for name, stops in (("whole", (50,)), ("stopped", (20, 30, 50))):
         for budget in stops:
-            with search(tmp_path / name, constraints=constraints, budget=50) as campaign:
+            with search(tmp_path / name, constraints=constraints, budget=50, library=library) as campaign:
                 campaign.settings.budget = budget  # in memory alone: as if it were stopped there
                 campaign.run(HeteroOracle())
         ledgers.append(

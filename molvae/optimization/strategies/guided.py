@@ -13,6 +13,7 @@ from molvae.optimization.strategies.learned import LearnedConstraints
 from molvae.optimization.strategies.pool import Pool, fill_by_seeking, fill_from_library, fill_from_prior, unguided
 from molvae.optimization.strategies.ranking import Ranking
 from molvae.optimization.strategies.situation import Situation
+from molvae.optimization.usability import Usability
 
 _MAX_WAITING = 200
 
@@ -27,13 +28,14 @@ class Guided(Strategy):
         initial: molecules of the first design; labels known before count among them.
         ranking: what is believed of candidates; None leaves the choice to the order of the pool.
         acquisition: how a batch is chosen, by name.
+        oversampling: points drawn for each one that is decoded, see `Usability`.
     """
 
-    def __init__(self, initial: int, ranking: Ranking | None, acquisition: str):
+    def __init__(self, initial: int, ranking: Ranking | None, acquisition: str, oversampling: int = 1):
         self.initial, self.ranking = initial, ranking
         self._learned = None if ranking is None else LearnedConstraints(ranking)
         self.acquisition: Acquisition = ACQUISITIONS.build({"kind": acquisition})
-        self.latents = Latents()
+        self.latents, self.usability = Latents(), Usability(oversampling)
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """See `Strategy.propose`."""
@@ -50,6 +52,7 @@ class Guided(Strategy):
         for source in (fill_from_prior, fill_from_library):
             source(pool, num - len(first), tools)
         fill_by_seeking(pool, num - len(first), tools, known)
+        self.usability.learn(pool.points, pool.usable)
         return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
 
     @abstractmethod
@@ -78,9 +81,10 @@ class Guided(Strategy):
     def state(self) -> dict[str, Any]:
         """Hyperparameters of the ranking, and of those of learned constraints."""
         if self.ranking is None or self._learned is None:
-            return {}
-        learned = self._learned.state
-        return {"ranking": self.ranking.state, **({"constraints": learned} if learned else {})}
+            return {"usability": self.usability.state} if self.usability.active else {}
+        state: dict[str, Any] = {"ranking": self.ranking.state}
+        state |= {"constraints": learned} if (learned := self._learned.state) else {}
+        return state | ({"usability": self.usability.state} if self.usability.active else {})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
@@ -88,3 +92,4 @@ class Guided(Strategy):
             self.ranking.restore(state["ranking"])
         if self._learned is not None:
             self._learned.restore(state.get("constraints", []))
+        self.usability.restore(state.get("usability", {}))

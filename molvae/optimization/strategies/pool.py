@@ -28,11 +28,15 @@ class Pool:
 
     Attributes:
         candidates: in the order of arrival.
+        points: decoded, in order.
+        usable: whether each of them means a molecule that the constraints admit.
     """
 
     def __init__(self, known: Iterable[str], gate: Gate | None = None):
         self.candidates: list[Proposal] = []
-        self._gate = gate or Gate()
+        self.points: list[NDArray[np.float32]] = []
+        self.usable: list[bool] = []
+        self._gate, self._refused = gate or Gate(), set[str]()
         self._seen = set(known)
 
     def __len__(self) -> int:
@@ -46,6 +50,8 @@ class Pool:
         for smiles, point, source in zip(space.decode(points), points, labels, strict=True):
             if smiles is not None:
                 self._add(Proposal(smiles, point.astype(np.float64), source))
+            self.points.append(point)
+            self.usable.append(smiles is not None and smiles not in self._refused)
         return len(self) - before
 
     def add_molecules(self, smiles_list: Iterable[str], source: str) -> int:
@@ -60,6 +66,8 @@ class Pool:
             self._seen.add(candidate.smiles)
             if self._gate.admits(candidate.smiles):
                 self.candidates.append(candidate)
+            else:
+                self._refused.add(candidate.smiles)
 
 
 def fill_from_prior(pool: Pool, num: int, tools: Tools) -> None:

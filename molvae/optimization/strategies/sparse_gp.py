@@ -77,15 +77,17 @@ class SparseGPStrategy(Guided):
         epochs: passes over the labels in a fit.
         min_steps: steps of a fit at least.
         ascent: steps up the expected improvement.
+        oversampling: above 1, points that are likely to mean nothing usable are left out before the ascent, see `Turbo`.
     """
 
     needs_space = True
 
     def __init__(
-        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200, ascent: int = 20
+        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200, ascent: int = 20,
+        oversampling: int = 1,
     ):  # fmt: skip
         self.sparse = SparseRanking(num_inducing, epochs, min_steps)
-        super().__init__(initial, self.sparse, "qlogei")
+        super().__init__(initial, self.sparse, "qlogei", oversampling)
         self.candidates, self.ascent = candidates, ascent
 
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
@@ -94,10 +96,12 @@ class SparseGPStrategy(Guided):
         wanted = max(100, self.candidates * num)
         observed = situation.points(np.arange(len(situation.usable)))
         readable = np.isfinite(observed).all(1)
-        starts = space.sample(max(_SCREENED, wanted), rng).astype(np.float64)
+        screened = max(_SCREENED, wanted)
+        starts = space.sample(self.usability.oversampling * screened, rng).astype(np.float64)
         if (readable & np.isfinite(situation.scores)).any():
             observed, scores = observed[readable], situation.scores[readable]
-            starts = self._moved(self._around(starts, observed, scores, rng), observed, wanted, situation)
+            starts = self.usability.likeliest(self._around(starts, observed, scores, rng), screened)
+            starts = self._moved(starts, observed, wanted, situation)
         pool.add_points(space, starts[:wanted], "improvement")
 
     def _around(self, starts: Floats, observed: Floats, scores: Floats, rng: np.random.Generator) -> Floats:

@@ -24,6 +24,8 @@ SPECS: list[dict[str, Any]] = [
     {"kind": "hybrid", "latent": False},
     {"kind": "hybrid", "latent": False, "ranking": None},
     {"kind": "hybrid", "ranking": "both", "acquisition": "qlogei"},
+    {"kind": "turbo", "oversampling": 3},
+    {"kind": "sparse-gp", "oversampling": 2},
 ]
 SMALL = {
     "initial": 10,
