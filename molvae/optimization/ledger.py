@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -240,9 +241,12 @@ class Ledger:
         for number, state, notes, *figures in self._read(f"SELECT {columns} FROM rounds {order}"):
             yield Round(number, json.loads(state), tuple(notes.splitlines()), *figures)
 
-    def drops(self) -> dict[str, int]:
-        """How many molecules each constraint kept from being proposed, a molecule counted once a round."""
-        return dict(self._read("SELECT reason, sum(molecules) FROM drops GROUP BY reason ORDER BY sum(molecules) DESC"))
+    def drops(self, rounds: Container[int] | None = None) -> dict[str, int]:
+        """How many molecules each constraint kept from being proposed, the most frequent first; of some rounds, or of all."""
+        counts: Counter[str] = Counter()
+        for made_in, reason, count in self._read("SELECT round, reason, molecules FROM drops"):
+            counts[reason] += count if rounds is None or made_in in rounds else 0
+        return {reason: count for reason, count in counts.most_common() if count}
 
     def dropped(self) -> list[tuple[int, str, str, float | None]]:
         """Some of them: round, SMILES, constraint, value."""
