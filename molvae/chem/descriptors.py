@@ -36,6 +36,26 @@ def num_fluorine(mol: Chem.Mol) -> float:
     return float(count_atoms(mol)["F"])
 
 
+def rotatable_bonds(mol: Chem.Mol) -> float:
+    """Rotatable bonds, RDKit's strict definition."""
+    return float(rdMolDescriptors.CalcNumRotatableBonds(mol, rdMolDescriptors.NumRotatableBondsOptions.Strict))
+
+
+def hydrogen_donors(mol: Chem.Mol) -> float:
+    """Hydrogen-bond donors."""
+    return float(rdMolDescriptors.CalcNumHBD(mol))
+
+
+def hydrogen_acceptors(mol: Chem.Mol) -> float:
+    """Hydrogen-bond acceptors."""
+    return float(rdMolDescriptors.CalcNumHBA(mol))
+
+
+def heavy_atoms(mol: Chem.Mol) -> float:
+    """Atoms other than hydrogen."""
+    return float(mol.GetNumHeavyAtoms())
+
+
 DESCRIPTORS: dict[str, Callable[[Chem.Mol], float]] = {
     "logP": logp,
     "TPSA": tpsa,

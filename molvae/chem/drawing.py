@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rdkit import Chem
-from rdkit.Chem import Draw
+from rdkit import Chem, Geometry
+from rdkit.Chem import Draw, rdDepictor
 
 from molvae.chem.molecules import molecule_or_reason
+from molvae.chem.substructures import matches
 
 
 def draw_grid(
-    smiles_list: Sequence[str], legends: Sequence[str] | None = None, *, per_row: int = 6, size: int = 220
-) -> bytes:
+    smiles_list: Sequence[str], legends: Sequence[str] | None = None, *, per_row: int = 6, size: int = 220,
+    highlight: str | None = None,
+) -> bytes:  # fmt: skip
     """A grid of molecules as PNG; a string that is no molecule leaves an empty cell with its legend.
 
     Args:
@@ -21,6 +23,7 @@ def draw_grid(
         legends: a line under each cell.
         per_row: cells in a row.
         size: width and height of a cell in pixels.
+        highlight: a SMARTS pattern that is coloured where it matches, and drawn as in the first molecule.
     """
     molecules = [molecule_or_reason(smiles)[0] for smiles in smiles_list]
     if legends is None:
@@ -32,6 +35,28 @@ def draw_grid(
     options.padding = 0.08
     options.drawMolsSameScale = False  # one long chain must not make all the others small
     drawable = [molecule if molecule is not None else Chem.Mol() for molecule in molecules]
-    canvas.DrawMolecules(drawable, legends=list(legends))
+    coloured = [matches(molecule, highlight)[:1] if highlight else [] for molecule in drawable]
+    atoms = [[atom for match in found for atom in match] for found in coloured]
+    if highlight:
+        _turn_alike(drawable, atoms)
+    bonds = [_between(molecule, of_one) for molecule, of_one in zip(drawable, atoms, strict=True)]
+    canvas.DrawMolecules(drawable, legends=list(legends), highlightAtoms=atoms, highlightBonds=bonds)
     canvas.FinishDrawing()
     return bytes(canvas.GetDrawingText())
+
+
+def _between(molecule: Chem.Mol, atoms: Sequence[int]) -> list[int]:
+    """Bonds whose ends are both among the atoms."""
+    within = set(atoms)
+    return [b.GetIdx() for b in molecule.GetBonds() if b.GetBeginAtomIdx() in within and b.GetEndAtomIdx() in within]
+
+
+def _turn_alike(molecules: Sequence[Chem.Mol], atoms: Sequence[Sequence[int]]) -> None:
+    """Lay out molecules so that the given atoms of each, in their order, lie where they do in the first."""
+    rdDepictor.Compute2DCoords(molecules[0])
+    places = molecules[0].GetConformer()
+    for molecule, own in zip(molecules[1:], atoms[1:], strict=True):
+        if len(own) != len(atoms[0]):
+            continue
+        fixed = {mine: Geometry.Point2D(places.GetAtomPosition(first)) for mine, first in zip(own, atoms[0], strict=True)}
+        rdDepictor.Compute2DCoords(molecule, coordMap=fixed)

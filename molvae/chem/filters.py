@@ -33,6 +33,11 @@ def passes_filters(mol: Chem.Mol, canonical: str) -> bool:
     return Chem.MolFromSmiles(Chem.MolToSmiles(mol, isomericSmiles=False)) is not None
 
 
+def num_alerts(mol: Chem.Mol) -> float:
+    """How many of the MCF and PAINS patterns match, hydrogens being atoms as in `passes_filters`."""
+    return float(sum(1 for _ in _patterns().matches(mol)))
+
+
 @lru_cache(maxsize=1)
 def _patterns() -> PatternSet:
     text = (resources.files("molvae") / "bundled" / "moses_filters.csv").read_text("utf-8")

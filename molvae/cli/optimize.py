@@ -39,7 +39,10 @@ def optimize(
         list[str] | None, typer.Option(metavar="NAME", help="A value to make small. May be repeated.", show_default=False)
     ] = None,
     constraint: Annotated[
-        list[str] | None, typer.Option(metavar="'sa <= 4'", help="Not yet.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="'sa <= 4'", show_default=False,
+                     help="What every molecule must be: NAME OP NUMBER, with NAME of `molvae oracles`, similarity:SMILES, "
+                          "smarts:PATTERN, alerts, or an output of your oracle; also 'must have SMARTS'. May be repeated."),
     ] = None,
     strategy: Annotated[
         str | None,

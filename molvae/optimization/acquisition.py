@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from botorch.utils.safe_math import log_fatplus, logmeanexp
 
+from molvae.optimization.feasibility import Feasibility, below_all
 from molvae.parts import Axis, Part
 from molvae.surrogates.belief import Belief
 
@@ -27,16 +28,18 @@ class Acquisition(Part, ABC):
 
     @abstractmethod
     def choose(
-        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = ()
-    ) -> list[int]:
+        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = (),
+        feasibility: Feasibility | None = None,
+    ) -> list[int]:  # fmt: skip
         """At most ``num`` distinct rows of ``belief``, in the order of choice, none of them ``waiting``.
 
         Args:
             belief: of the candidates and of those already asked about.
-            best: the greatest value observed, in the belief's units.
+            best: the greatest value observed of what satisfies the constraints, in the belief's units.
             num: how many to choose.
             rng: for what is random.
             waiting: rows whose values are on their way.
+            feasibility: what is believed of constraints on the same rows; None where there are none.
         """
 
 
@@ -48,12 +51,16 @@ class Thompson(Acquisition):
     """Thompson sampling: each choice is the best candidate of a joint draw of its own (Thompson 1933; Eriksson et al. 2019)."""
 
     def choose(
-        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = ()
-    ) -> list[int]:
-        """Draws whose best candidate is already chosen take their next best."""
+        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = (),
+        feasibility: Feasibility | None = None,
+    ) -> list[int]:  # fmt: skip
+        """Draws whose best candidate is already chosen take their next best; draws that violate come after all others."""
         chosen: list[int] = []
         free = _free(belief, waiting)
-        for draw in belief.draws(min(num, int(free.sum())), rng):
+        draws = belief.draws(min(num, int(free.sum())), rng)
+        if feasibility is not None:
+            draws = below_all(draws, feasibility.violations(len(draws), rng))
+        for draw in draws:
             row = int(np.argmax(np.where(free, draw, -np.inf)))
             chosen.append(row)
             free[row] = False
@@ -76,21 +83,30 @@ class QLogEI(Acquisition):
         self.num_draws = num_draws
 
     def choose(
-        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = ()
-    ) -> list[int]:
-        """Greedily, which is within 1 - 1/e of the best batch, the improvement being submodular."""
+        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = (),
+        feasibility: Feasibility | None = None,
+    ) -> list[int]:  # fmt: skip
+        """Greedily, which is within 1 - 1/e of the best batch, the improvement being submodular.
+
+        With constraints the improvement is multiplied by the probability that they hold (Gardner et al. 2014, eq. 5).
+        """
         draws = torch.from_numpy(belief.draws(self.num_draws, rng))
+        chances = torch.zeros(draws.shape[1], dtype=draws.dtype)
+        counted = draws  # what a chosen one may be counted on to reach
+        if feasibility is not None:
+            chances = torch.from_numpy(feasibility.log_probability)
+            counted = torch.where(torch.from_numpy(feasibility.violations(self.num_draws, rng)) > 0, -torch.inf, draws)
         free = torch.from_numpy(_free(belief, waiting))
         reached = torch.full((self.num_draws,), best, dtype=draws.dtype)
         for row in waiting:
-            reached = torch.maximum(reached, draws[:, row])
+            reached = torch.maximum(reached, counted[:, row])
         chosen: list[int] = []
         for _ in range(min(num, int(free.sum()))):
             gains = logmeanexp(log_fatplus(draws - reached[:, None], tau=_SMOOTHING), dim=0)
-            row = int(torch.argmax(torch.where(free, gains, -torch.inf)))
+            row = int(torch.argmax(torch.where(free, gains + chances, -torch.inf)))
             chosen.append(row)
             free[row] = False
-            reached = torch.maximum(reached, draws[:, row])
+            reached = torch.maximum(reached, counted[:, row])
         return chosen
 
 
@@ -99,11 +115,13 @@ class Greedy(Acquisition):
     """The candidates that are believed best, uncertainty left aside."""
 
     def choose(
-        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = ()
-    ) -> list[int]:
-        """Equal ones in random order."""
+        self, belief: Belief, best: float, num: int, rng: np.random.Generator, waiting: Sequence[int] = (),
+        feasibility: Feasibility | None = None,
+    ) -> list[int]:  # fmt: skip
+        """Equal ones in random order; those that are believed to violate come last."""
         free = _free(belief, waiting)
-        order = np.lexsort((rng.random(len(free)), -belief.mean))
+        worth = belief.mean if feasibility is None else below_all(belief.mean, feasibility.violation)
+        order = np.lexsort((rng.random(len(free)), -worth))
         return [int(row) for row in order if free[row]][:num]
 
 

@@ -6,18 +6,21 @@ from collections import Counter
 from collections.abc import Callable, Container, Sequence
 
 from molvae.chem.molecules import canonical_or_none
+from molvae.optimization.constraints import Gate
 from molvae.optimization.strategies import Proposal
 
 
-def admit(proposals: Sequence[Proposal], known: Container[str], num: int, log: Callable[[str], None]) -> list[Proposal]:
-    """The proposals that are valid, canonical, distinct and not known, at most ``num``; the log says what was dropped.
+def admit(
+    proposals: Sequence[Proposal], known: Container[str], num: int, log: Callable[[str], None], gate: Gate | None = None
+) -> list[Proposal]:
+    """The proposals that are valid, canonical, distinct, not known and through the gate, at most ``num``; the rest is logged.
 
     Nothing takes the place of what is dropped: a strategy that proposes badly proposes less.
     """
     admitted: dict[str, Proposal] = {}
     dropped: Counter[str] = Counter()
     for proposal in proposals:
-        if (problem := _problem(proposal.smiles, known, admitted)) is not None:
+        if (problem := _problem(proposal.smiles, known, admitted, gate or Gate())) is not None:
             dropped[problem] += 1
         elif len(admitted) == num:
             dropped["more than were asked for"] += 1
@@ -28,7 +31,7 @@ def admit(proposals: Sequence[Proposal], known: Container[str], num: int, log: C
     return list(admitted.values())
 
 
-def _problem(smiles: str, known: Container[str], admitted: Container[str]) -> str | None:
+def _problem(smiles: str, known: Container[str], admitted: Container[str], gate: Gate) -> str | None:
     if smiles in admitted:
         return "proposed twice"
     if smiles in known:
@@ -36,4 +39,6 @@ def _problem(smiles: str, known: Container[str], admitted: Container[str]) -> st
     canonical = canonical_or_none(smiles)
     if canonical is None:
         return "no molecule"
-    return None if canonical == smiles else "not canonical"
+    if canonical != smiles:
+        return "not canonical"
+    return None if gate.admits(smiles) else "violates a constraint"

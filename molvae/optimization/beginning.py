@@ -14,6 +14,8 @@ from molvae.data.tables import write_rejects
 from molvae.errors import ConfigError, InputError
 from molvae.files import atomic_write, sync_folder, writing
 from molvae.model import find
+from molvae.optimization.constraints import Gate
+from molvae.optimization.constraints.constraint import canonical, read_constraints, unknown_names
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.settings import CampaignSettings, FileSettings, OracleSettings, choose_objectives
 from molvae.optimization.start import StartSet, data_file, read_library, read_start
@@ -77,6 +79,7 @@ def prepare(
     maximize: Sequence[str] = (),
     minimize: Sequence[str] = (),
     outputs: Sequence[str] = (),
+    constraints: Sequence[str] = (),
     batch_size: int = 50,
     strategy: str | Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
@@ -87,26 +90,34 @@ def prepare(
     seed: int = 0,
 ) -> Beginning:
     """Read and check what a new campaign is to begin with; see `molvae.optimization.campaign.Campaign.create`."""
-    objectives = choose_objectives(list(outputs), list(maximize), list(minimize))
+    objectives = choose_objectives(list(outputs), list(maximize) or _not_constrained(outputs, constraints, minimize), list(minimize))
     spec = choose_strategy(strategy, has_model=model is not None, arguments=arguments)
     if library is None and STRATEGIES[spec["kind"]].needs_library:
         library = DEFAULT_LIBRARY
     init_file, library_file = (None if data is None else data_file(data) for data in (init, library))
     settings = CampaignSettings(
         seed=seed, budget=budget, batch_size=batch_size,
-        outputs=list(outputs) or [objective.name for objective in objectives], objectives=objectives,
+        outputs=list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
+        objectives=objectives, constraints=canonical(constraints),
         strategy=spec, oracle=oracle or OracleSettings(),
         model=None if model is None else FileSettings.of(Path(model), find(model) / MANIFEST),
         init=None if init_file is None else FileSettings.of(init_file),
         library=None if library_file is None else FileSettings.of(library_file),
     )  # fmt: skip
-    start = StartSet() if init_file is None else read_start(init_file, [o.name for o in objectives])
+    read_constraints(constraints, settings.outputs, settings.oracle.names)  # as they were written, for the message
+    start = StartSet() if init_file is None else read_start(init_file, settings.measured)
     if len(start.molecules) > budget:
         raise InputError("more molecules to be labelled first than the budget has labels", where=f"--init {init}",
                          got=f"{len(start.molecules):,}", expected=f"at most {budget:,}",
                          hint="Molecules to choose from are given with --library.")  # fmt: skip
     molecules, num_unusable = ([], 0) if library_file is None else read_library(library_file)
     return Beginning(settings, start, molecules, num_unusable)
+
+
+def _not_constrained(outputs: Sequence[str], constraints: Sequence[str], minimize: Sequence[str]) -> list[str]:
+    """The objectives where none is named: all outputs but those that constraints are on."""
+    bounded = unknown_names(constraints)
+    return [] if minimize or not bounded else [name for name in outputs if name not in bounded]
 
 
 def make_folder(folder: Path, beginning: Beginning) -> None:
@@ -143,15 +154,19 @@ def _fill(folder: Path, beginning: Beginning) -> None:
     entries = [Entry(number, 0, smiles, source=GIVEN) for smiles, number in numbers.items()]
     entries += [Entry(len(numbers) + 1 + i, 0, smiles, source=INIT) for i, smiles in enumerate(start.molecules)]
     calls = [Call(numbers[smiles], Measurement(smiles, "ok", values), given=True) for smiles, values in start.labels]
-    ledger = Ledger.create(folder, settings.objectives)
-    ledger.add_round(Round(0, notes=_notes(beginning)), entries)
+    constraints = settings.constrained
+    violating = Gate(constraints.free).violating(entry.smiles for entry in entries)
+    ledger = Ledger.create(folder, settings.objectives, constraints)
+    ledger.add_round(Round(0, notes=_notes(beginning, len(violating.sample)), dropped=violating), entries)
     ledger.add_answers((), calls)
     ledger.close()
 
 
-def _notes(beginning: Beginning) -> tuple[str, ...]:
+def _notes(beginning: Beginning, num_violating: int) -> tuple[str, ...]:
     start = beginning.start
     notes = [f"{len(start.labels)} labels were given, {len(start.molecules)} molecules are to be labelled first"]
+    if num_violating:
+        notes.append(f"{num_violating} molecules of the start set violate a constraint: they are labelled and do not count")
     if start.rejects:
         notes.append(f"{len(start.rejects)} lines of the start set could not be used, listed in {REJECTS}")
     if beginning.library:

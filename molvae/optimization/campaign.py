@@ -19,10 +19,11 @@ from molvae.model import find, load
 from molvae.optimization.admission import admit
 from molvae.optimization.beginning import LIBRARY, make_folder, prepare
 from molvae.optimization.calling import Group, Measuring, measure
+from molvae.optimization.constraints import Gate
 from molvae.optimization.driver_lock import DriverLock
 from molvae.optimization.history import History
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
-from molvae.optimization.observations import Observations
+from molvae.optimization.observations import recall
 from molvae.optimization.settings import CONFIG, CampaignSettings
 from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
@@ -70,7 +71,7 @@ class Campaign:
         Args:
             folder: where it is to stand; the folder appears whole or not at all.
             choices: ``budget`` (labels to pay for); ``maximize`` and ``minimize`` (names of objectives) or ``outputs``
-                (all maximised); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
+                (all maximised); ``constraints`` (``sa <= 4``); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
                 ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data); ``oracle``
                 (`OracleSettings`, for the record); ``seed``.
 
@@ -112,6 +113,11 @@ class Campaign:
         return self._observations.num_given
 
     @property
+    def num_infeasible(self) -> int:
+        """Molecules with a value that violate a constraint."""
+        return self._observations.num_infeasible
+
+    @property
     def num_pending(self) -> int:
         """Molecules proposed and not answered."""
         return len(self._observations.pending)
@@ -123,7 +129,7 @@ class Campaign:
 
     @property
     def best(self) -> float | None:
-        """The best value of the first objective, in its own units; None while there is none."""
+        """The best value of the first objective among what satisfies the constraints, in its own units; None without."""
         best = self._observations.best
         return None if best is None else self.settings.objectives[0].sign * best
 
@@ -177,9 +183,10 @@ class Campaign:
         Raises:
             InputError: a line that cannot be understood, by its number.
         """
-        found = read_results(results, [objective.name for objective in self.settings.objectives])
+        found = read_results(results, self.settings.measured)
         entries, calls = match(found, self._observations, self._last_round.number, again=again)
-        self._ledger.add_answers(entries, calls)
+        violating = self._gate.violating(entry.smiles for entry in entries)
+        self._ledger.add_answers(entries, calls, self._last_round.number, violating)
         for entry in entries:
             self._observations.add(entry)
         for call in calls:
@@ -239,10 +246,13 @@ class Campaign:
         history, strategy, space = self.history, self._strategy, self._space
         decoded = (space.num_decoded, space.num_invalid) if space else (0, 0)
         started = time.perf_counter()
-        proposed = strategy.propose(history, num, Tools(rng, space, self._library, notes.append))
-        admitted = admit(proposed, self._observations.numbers, num, notes.append)
+        proposed = strategy.propose(history, num, Tools(rng, space, self._library, notes.append, self._gate))
+        admitted = admit(proposed, self._observations.numbers, num, notes.append, self._gate)
+        dropped = self._gate.take()
+        if dropped.counts:
+            notes.append(f"dropped: {dropped}")
         counts = (space.num_decoded - decoded[0], space.num_invalid - decoded[1]) if space else (0, 0)
-        made = Round(number, strategy.state, tuple(notes), time.perf_counter() - started, *counts)
+        made = Round(number, strategy.state, tuple(notes), time.perf_counter() - started, *counts, dropped)
         entries = [self._entry(offset, number, proposal) for offset, proposal in enumerate(admitted)]
         self._ledger.add_round(made, entries)
         self._last_round = made
@@ -262,6 +272,10 @@ class Campaign:
         return strategy
 
     @cached_property
+    def _gate(self) -> Gate:
+        return Gate(self.settings.constrained.free)
+
+    @cached_property
     def _space(self) -> LatentSpace | None:
         if self.settings.model is None:
             return None
@@ -276,16 +290,6 @@ class Campaign:
     def _library(self) -> Sequence[str]:
         path = self.folder / LIBRARY
         return path.read_text("utf-8").splitlines() if path.is_file() else ()
-
-
-def recall(ledger: Ledger, settings: CampaignSettings) -> Observations:
-    """What a ledger holds, as a strategy sees it."""
-    observations = Observations(settings.objectives)
-    for entry in ledger.entries():
-        observations.add(entry)
-    for call in ledger.calls():
-        observations.answer(call)
-    return observations
 
 
 def _frame(entries: Iterable[Entry]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from molvae.chem.fingerprints import morgan_bits, unpack
 from molvae.chem.molecules import parse
 from molvae.optimization.ledger import Ledger
+from molvae.optimization.observations import recall
 from molvae.optimization.settings import CampaignSettings
 
 TOPS = (1, 10, 100)
@@ -26,11 +27,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Labels:
-    """One objective over the labels of a campaign, each molecule counted where it was first labelled.
+    """One objective over the labels of a campaign, each molecule counted where it was first labelled, if it is feasible.
 
     Attributes:
         smiles: the molecule of each label paid for, in order.
-        values: the mean of the molecule's replicates where it is new and has a value, else NaN; ``(labels,)``.
+        values: the mean of the molecule's replicates where it is new, has a value and violates no constraint, else NaN;
+            ``(labels,)``.
         given: the best value known before; None without one.
         sign: 1 if more is better, -1 if less.
     """
@@ -102,6 +104,7 @@ def read_labels(folder: str | Path) -> dict[str, Labels]:
     settings, ledger = CampaignSettings.load(Path(folder)), Ledger(Path(folder), readonly=True)
     calls = list(ledger.calls())
     smiles = {entry.number: entry.smiles for entry in ledger.entries()}
+    infeasible = infeasible_entries(ledger, settings)
     ledger.close()
     found = {}
     for objective in settings.objectives:
@@ -109,13 +112,23 @@ def read_labels(folder: str | Path) -> dict[str, Labels]:
         for call in calls:
             if call.measurement.ok:
                 values.setdefault(call.entry, []).append(call.measurement.values[objective.name])
-        means = {entry: sum(replicates) / len(replicates) for entry, replicates in values.items()}
+        means = {
+            entry: np.nan if entry in infeasible else sum(replicates) / len(replicates) for entry, replicates in values.items()
+        }
         given = [means.pop(entry) for entry in {call.entry for call in calls if call.given}]
+        given = [value for value in given if value == value]
         paid = [call for call in calls if not call.given]
         column = [means.pop(call.entry, np.nan) if call.measurement.ok else np.nan for call in paid]
         best = objective.sign * max(objective.sign * value for value in given) if given else None
         found[objective.name] = Labels([smiles[call.entry] for call in paid], np.array(column), best, objective.sign)
     return found
+
+
+def infeasible_entries(ledger: Ledger, settings: CampaignSettings) -> set[int]:
+    """The molecules with a value that violate a constraint."""
+    if not settings.constraints:
+        return set()
+    return {entry.number for entry, observation in recall(ledger, settings).observed() if not observation.feasible}
 
 
 def summarize(folder: str | Path, labels: Mapping[str, Labels] | None = None) -> dict[str, Any]:
@@ -128,6 +141,7 @@ def summarize(folder: str | Path, labels: Mapping[str, Labels] | None = None) ->
     settings, ledger = CampaignSettings.load(Path(folder)), Ledger(Path(folder), readonly=True)
     calls, rounds, num_molecules = list(ledger.calls()), ledger.rounds(), sum(1 for _ in ledger.entries())
     num_interrupted = ledger.count("interrupted")
+    constrained = _constraint_figures(ledger, settings) if settings.constraints else {}
     ledger.close()
     failures = Counter(call.measurement.status for call in calls if not call.measurement.ok)
     num_given = sum(call.given for call in calls)
@@ -146,9 +160,19 @@ def summarize(folder: str | Path, labels: Mapping[str, Labels] | None = None) ->
             "points": sum(made.num_decoded for made in rounds),
             "invalid": sum(made.num_invalid for made in rounds),
         },
+        **constrained,
         "objectives": {
             name: _objective_figures(of_one, settings.budget) for name, of_one in (labels or read_labels(folder)).items()
         },
+    }
+
+
+def _constraint_figures(ledger: Ledger, settings: CampaignSettings) -> dict[str, Any]:
+    """What the constraints are, how many labelled molecules violate one, and what was dropped before any label."""
+    return {
+        "constraints": settings.constraints,
+        "infeasible": len(infeasible_entries(ledger, settings)),
+        "dropped": ledger.drops(),
     }
 
 

@@ -21,12 +21,21 @@ class Observation:
         values: of the objectives, in their order, each turned so that more is better; None if the call failed.
         z: the latent point it was decoded from, ``(latent,)``; None where it came from elsewhere.
         source: which part of which strategy proposed it; ``given`` for labels known before the campaign.
+        signals: of the constraints that only the oracle knows, above 0 where they hold; empty if the call failed.
+        violation: how far it is from satisfying all constraints; 0 where it does.
     """
 
     smiles: str
     values: tuple[float, ...] | None
     z: Floats | None = None
     source: str = ""
+    signals: tuple[float, ...] = ()
+    violation: float = 0.0
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it satisfies all constraints."""
+        return self.violation == 0.0
 
 
 @dataclass(frozen=True)
@@ -64,5 +73,17 @@ class History:
 
     @property
     def scores(self) -> Floats:
-        """The first objective, ``(succeeded,)``, more is better."""
-        return self.values[:, 0] if self.succeeded else np.zeros(0)
+        """What each is worth as a parent or a centre, ``(succeeded,)``, more is better: see `merits`."""
+        return merits(self.succeeded)
+
+
+def merits(observations: Sequence[Observation]) -> Floats:
+    """The first objective of observations that have one, ``(observations,)``; -inf for those that violate a constraint.
+
+    As long as nothing satisfies all constraints, what is nearest to it counts as the best.
+    """
+    worth = np.array([each.values[0] for each in observations if each.values is not None], dtype=np.float64)
+    feasible = np.array([each.feasible for each in observations], dtype=bool)
+    if feasible.all():
+        return worth
+    return np.where(feasible, worth, -np.inf) if feasible.any() else np.array([-each.violation for each in observations])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from molvae.errors import ArtifactError
+from molvae.optimization.constraints import Constraints, Dropped
 from molvae.optimization.history import Floats
 from molvae.optimization.schema import FORMAT, TABLES, views
 from molvae.optimization.settings import ObjectiveSettings
@@ -37,6 +39,7 @@ class Round:
         seconds: that it took.
         num_decoded: latent points decoded for it.
         num_invalid: those of them that mean no molecule.
+        dropped: molecules that constraints kept from being proposed.
     """
 
     number: int
@@ -45,6 +48,7 @@ class Round:
     seconds: float = 0.0
     num_decoded: int = 0
     num_invalid: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,13 @@ class Ledger:
             raise ArtifactError("a ledger of another version", where=self.path, got=found, expected=FORMAT)
 
     @classmethod
-    def create(cls, folder: Path, objectives: Sequence[ObjectiveSettings]) -> Ledger:
+    def create(
+        cls, folder: Path, objectives: Sequence[ObjectiveSettings], constraints: Constraints | None = None
+    ) -> Ledger:
         """A new, empty ledger."""
         with sqlite3.connect(folder / LEDGER) as database:
             rows = [(place, objective.name, objective.direction) for place, objective in enumerate(objectives)]
-            database.executescript(f"{TABLES}{views(objectives)}PRAGMA user_version = {FORMAT};")
+            database.executescript(f"{TABLES}{views(objectives, constraints or Constraints())}PRAGMA user_version = {FORMAT};")
             database.executemany("INSERT INTO objectives VALUES (?, ?, ?)", rows)
         database.close()
         return cls(folder)
@@ -139,14 +145,33 @@ class Ledger:
         with self.transaction():
             self._db.execute("INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self._add_entries(entries, _time(now))
+            self._add_dropped(made.number, made.dropped)
 
-    def add_answers(self, entries: Iterable[Entry], calls: Iterable[Call]) -> None:
-        """Calls that ended elsewhere, with the molecules among them that are new, in one transaction."""
+    def _add_dropped(self, made_in: int, dropped: Dropped) -> None:
+        if not dropped.sample:  # a ledger of a campaign without constraints may have no place for them
+            return
+        counts = [(made_in, reason, count) for reason, count in dropped.counts.items()]
+        sample = [(made_in, smiles, reason, value) for smiles, reason, value in dropped.sample]
+        self._db.executemany("INSERT INTO drops VALUES (?, ?, ?)", counts)
+        self._db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", sample)
+
+    def add_answers(
+        self, entries: Iterable[Entry], calls: Iterable[Call], made_in: int = 0, violating: Dropped | None = None
+    ) -> None:
+        """Calls that ended elsewhere, with the molecules among them that are new, in one transaction.
+
+        Args:
+            entries: new molecules.
+            calls: of these and others.
+            made_in: the round that is the last one.
+            violating: those of the new molecules that violate a constraint.
+        """
         now = datetime.now(UTC)
         with self.transaction():
             self._add_entries(entries, _time(now))
             for call in calls:
                 self._end(self._begin(call.entry, call.given, None), call.measurement, now)
+            self._add_dropped(made_in, violating or Dropped())
 
     def _add_entries(self, entries: Iterable[Entry], now: str) -> None:
         rows = (
@@ -215,6 +240,17 @@ class Ledger:
         columns = "number, state, notes, seconds, num_decoded, num_invalid"
         for number, state, notes, *figures in self._read(f"SELECT {columns} FROM rounds {order}"):
             yield Round(number, json.loads(state), tuple(notes.splitlines()), *figures)
+
+    def drops(self, rounds: Container[int] | None = None) -> dict[str, int]:
+        """How many molecules each constraint kept from being proposed, the most frequent first; of some rounds, or of all."""
+        counts: Counter[str] = Counter()
+        for made_in, reason, count in self._read("SELECT round, reason, molecules FROM drops"):
+            counts[reason] += count if rounds is None or made_in in rounds else 0
+        return {reason: count for reason, count in counts.most_common() if count}
+
+    def dropped(self) -> list[tuple[int, str, str, float | None]]:
+        """Some of them: round, SMILES, constraint, value."""
+        return list(self._read("SELECT round, smiles, reason, value FROM dropped ORDER BY rowid"))
 
     def entries(self) -> Iterator[Entry]:
         """All molecules, in the order of proposal."""

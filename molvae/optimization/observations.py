@@ -6,14 +6,16 @@ import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from molvae.optimization.beginning import GIVEN, INIT, TOLD
+from molvae.optimization.constraints import Constraints, Gate
 from molvae.optimization.history import History, Observation
-from molvae.optimization.ledger import Call, Entry
-from molvae.optimization.settings import ObjectiveSettings
+from molvae.optimization.ledger import Call, Entry, Ledger
+from molvae.optimization.settings import CampaignSettings, ObjectiveSettings
 
 
 @dataclass
 class _Answers:
-    """The calls of one molecule: the values of those that succeeded, turned so that more is better, in order."""
+    """The calls of one molecule: the values of those that succeeded, as `Observations.turned` gives them, in order."""
 
     values: list[tuple[float, ...]] = field(default_factory=list)
     num_failed: int = 0
@@ -32,6 +34,7 @@ class Observations:
 
     Args:
         objectives: in their order.
+        constraints: that molecules should satisfy.
 
     Attributes:
         numbers: the entry of each molecule, by its canonical SMILES.
@@ -39,14 +42,19 @@ class Observations:
         num_paid: calls that count towards the budget.
         num_given: labels known before the campaign.
         num_failed: calls among those paid for that gave no value.
-        best: the best value of the first objective, more is better; None while there is none.
+        num_infeasible: molecules with a value that violate a constraint.
+        best: the best value of the first objective among the others, more is better; None while there is none.
     """
 
-    def __init__(self, objectives: Sequence[ObjectiveSettings]):
+    def __init__(self, objectives: Sequence[ObjectiveSettings], constraints: Constraints | None = None):
         self.objectives = list(objectives)
+        self._constraints = constraints or Constraints()
+        self._extra = [each.name for each in self._constraints.paid]
+        self._gate = Gate(self._constraints.free)
         self.numbers: dict[str, int] = {}
         self.pending: dict[int, Entry] = {}
         self.num_paid = self.num_given = self.num_failed = 0
+        self.num_infeasible = 0
         self.best: float | None = None
         self._answers: dict[int, _Answers] = {}
         self._entries: dict[int, Entry] = {}
@@ -78,20 +86,32 @@ class Observations:
         self.num_paid += not call.given
         self.num_failed += not call.given and not call.measurement.ok
         answers = self._answers.setdefault(call.entry, _Answers())
-        before = answers.mean
+        before = self._observation(self._entries[call.entry], answers.mean)
         if call.measurement.ok:
             answers.values.append(self.turned(call.measurement.values))
         else:
             answers.num_failed += 1
-        self._observe(self._entries[call.entry], answers.mean)
-        self._update_best(before, answers.mean)
+        observation = self._observation(self._entries[call.entry], answers.mean)
+        self._observe(self._entries[call.entry], observation)
+        self._update_best(before, observation)
 
     def turned(self, values: Mapping[str, float]) -> tuple[float, ...]:
-        """The objectives among named values, each turned so that more is better."""
-        return tuple(objective.sign * values[objective.name] for objective in self.objectives)
+        """The objectives among named values, each turned so that more is better; then what else constraints are on."""
+        objectives = (objective.sign * values[objective.name] for objective in self.objectives)
+        return (*objectives, *(values[name] for name in self._extra))
 
-    def _observe(self, entry: Entry, mean: tuple[float, ...] | None) -> None:
-        observation = Observation(entry.smiles, mean, entry.z, entry.source)
+    def _observation(self, entry: Entry, mean: tuple[float, ...] | None) -> Observation:
+        if mean is None:
+            return Observation(entry.smiles, None, entry.z, entry.source)
+        values, extra = mean[: len(self.objectives)], dict(zip(self._extra, mean[len(self.objectives) :], strict=True))
+        violation = self._constraints.violation(extra) + self._free_violation(entry)
+        return Observation(entry.smiles, values, entry.z, entry.source, self._constraints.signals(extra), violation)
+
+    def _free_violation(self, entry: Entry) -> float:
+        """Only molecules that no strategy proposed can violate what is computed without a call."""
+        return self._gate.violation(entry.smiles) if entry.source in (GIVEN, INIT, TOLD) else 0.0
+
+    def _observe(self, entry: Entry, observation: Observation) -> None:
         if self.pending.pop(entry.number, None) is not None:
             place = bisect.bisect(self._order, entry.number)
             self._order.insert(place, entry.number)
@@ -99,11 +119,12 @@ class Observations:
         else:
             self._observations[bisect.bisect_left(self._order, entry.number)] = observation
 
-    def _update_best(self, before: tuple[float, ...] | None, mean: tuple[float, ...] | None) -> None:
-        if before is not None and before[0] == self.best:  # a replicate may lower the mean that was the best
-            self.best = max(o.values[0] for o in self._observations if o.values is not None)
-        elif mean is not None:
-            self.best = mean[0] if self.best is None else max(self.best, mean[0])
+    def _update_best(self, before: Observation, now: Observation) -> None:
+        self.num_infeasible += (not now.feasible) - (not before.feasible)
+        if _worth(before) is not None and _worth(before) == self.best:  # a replicate may lower the mean that was the best
+            self.best = max((worth for each in self._observations if (worth := _worth(each)) is not None), default=None)
+        elif (worth := _worth(now)) is not None:
+            self.best = worth if self.best is None else max(self.best, worth)
 
     def answers_of(self, number: int) -> list[tuple[float, ...] | None]:
         """What each call of a molecule gave, more is better; None for a failure."""
@@ -119,3 +140,18 @@ class Observations:
         """The same for a strategy; a snapshot."""
         pending = frozenset(entry.smiles for entry in self.pending.values())
         return History(tuple(self._observations), pending, budget_left)
+
+
+def _worth(observation: Observation) -> float | None:
+    """The first objective of a molecule that counts."""
+    return observation.values[0] if observation.values is not None and observation.feasible else None
+
+
+def recall(ledger: Ledger, settings: CampaignSettings) -> Observations:
+    """What a ledger holds, as a strategy sees it."""
+    observations = Observations(settings.objectives, settings.constrained)
+    for entry in ledger.entries():
+        observations.add(entry)
+    for call in ledger.calls():
+        observations.answer(call)
+    return observations

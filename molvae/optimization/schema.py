@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from molvae.optimization.constraints import Constraint, Constraints
 from molvae.optimization.settings import ObjectiveSettings
 
 FORMAT = 1
@@ -46,6 +47,19 @@ CREATE TABLE outcomes (
     value REAL NOT NULL,
     PRIMARY KEY (call, output)
 ) WITHOUT ROWID;
+CREATE TABLE drops (               -- molecules that the constraints kept from being proposed
+    round INTEGER NOT NULL REFERENCES rounds (number),
+    reason TEXT NOT NULL,           -- the first constraint that each violates
+    molecules INTEGER NOT NULL,
+    PRIMARY KEY (round, reason)
+) WITHOUT ROWID;
+CREATE TABLE dropped (             -- some of them, and all that people brought although they violate a constraint
+    round INTEGER NOT NULL REFERENCES rounds (number),
+    smiles TEXT NOT NULL,           -- canonical
+    reason TEXT NOT NULL,
+    value REAL                      -- that the constraint is on; NULL where it could not be computed
+);
+CREATE INDEX dropped_by_smiles ON dropped (smiles);
 CREATE TABLE objectives (
     position INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
@@ -54,20 +68,21 @@ CREATE TABLE objectives (
 """
 
 
-def views(objectives: Sequence[ObjectiveSettings]) -> str:
-    """``molecules`` (one row each, the mean of its replicates) and ``best_so_far`` (one row a label paid for)."""
-    means = "".join(
-        f""",
-    (SELECT avg(o.value) FROM calls c JOIN outcomes o ON o.call = c.number
-     WHERE c.proposal = p.id AND c.status = 'ok' AND o.output = {text(objective.name)}) AS {identifier(objective.name)}"""
-        for objective in objectives
-    )
+def views(objectives: Sequence[ObjectiveSettings], constraints: Constraints) -> str:
+    """``molecules`` (one row each, the mean of its replicates) and ``best_so_far`` (one row a label paid for).
+
+    With constraints, ``molecules`` says whether each is feasible, and the best so far is of what is.
+    """
+    feasible = _feasible(constraints) if constraints else ""
+    names = dict.fromkeys([*(each.name for each in objectives), *(each.name for each in constraints.paid)])
+    means = "".join(f",\n    {_mean(name)} AS {identifier(name)}" for name in names)
+    means += f",\n    {feasible} AS feasible" if feasible else ""
     bests = "".join(
         f""",
-    (SELECT value FROM outcomes WHERE call = c.number AND output = {text(objective.name)}) AS {identifier(objective.name)},
-    {"max" if objective.sign > 0 else "min"}((SELECT value FROM outcomes WHERE call = c.number AND output =
-        {text(objective.name)})) OVER (ORDER BY c.number) AS {identifier("best " + objective.name)}"""
-        for objective in objectives
+    {_value(each.name)} AS {identifier(each.name)},
+    {"max" if each.sign > 0 else "min"}({f"CASE WHEN {feasible} THEN {_value(each.name)} END" if feasible else
+        _value(each.name)}) OVER (ORDER BY c.number) AS {identifier("best " + each.name)}"""
+        for each in objectives
     )
     return f"""
 CREATE VIEW molecules AS SELECT p.id, p.smiles, p.round, p.source,
@@ -80,6 +95,30 @@ CREATE VIEW best_so_far AS SELECT row_number() OVER (ORDER BY c.number) AS label
 FROM calls c JOIN proposals p ON p.id = c.proposal
 WHERE NOT c.given AND c.status NOT IN ('running', 'interrupted');
 """
+
+
+def _value(name: str) -> str:
+    """The value of an output in a call ``c``."""
+    return f"(SELECT value FROM outcomes WHERE call = c.number AND output = {text(name)})"
+
+
+def _mean(name: str) -> str:
+    """The mean of an output over the replicates of a proposal ``p``."""
+    return f"""(SELECT avg(o.value) FROM calls m JOIN outcomes o ON o.call = m.number
+     WHERE m.proposal = p.id AND m.status = 'ok' AND o.output = {text(name)})"""
+
+
+def _feasible(constraints: Constraints) -> str:
+    """Whether a proposal ``p`` satisfies all; no value is no answer."""
+    own = "NOT EXISTS (SELECT 1 FROM dropped d WHERE d.smiles = p.smiles)"
+    return f"({' AND '.join([own, *map(_holds, constraints.paid)])})"
+
+
+def _holds(constraint: Constraint) -> str:
+    bound = repr(constraint.expression.bound)
+    if constraint.expression.operator == "==":
+        return f"abs({_mean(constraint.name)} - {bound}) <= 1e-9 * max(1, abs({bound}))"
+    return f"{_mean(constraint.name)} {constraint.expression.operator} {bound}"
 
 
 def text(value: str) -> str:

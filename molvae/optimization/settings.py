@@ -10,6 +10,7 @@ from pydantic import Field
 from molvae.data.cache import file_sha256
 from molvae.errors import ArtifactError, ConfigError
 from molvae.files import atomic_write
+from molvae.optimization.constraints import Constraints, read_constraints
 from molvae.sections import Section, Spec, read_toml, to_toml, validate
 
 CONFIG = "config.toml"
@@ -80,11 +81,23 @@ class CampaignSettings(Section):
     batch_size: int = Field(default=50, ge=1)
     outputs: list[str] = Field(min_length=1)
     objectives: list[ObjectiveSettings] = Field(min_length=1)
+    constraints: list[str] = Field(default_factory=list)
     strategy: Spec
     oracle: OracleSettings = OracleSettings()
     model: FileSettings | None = None
     init: FileSettings | None = None
     library: FileSettings | None = None
+
+    @property
+    def constrained(self) -> Constraints:
+        """The constraints, read."""
+        return read_constraints(self.constraints, self.outputs, self.oracle.names)
+
+    @property
+    def measured(self) -> list[str]:
+        """Names of the values that a label has to have: the objectives, then what else constraints are on."""
+        names = [objective.name for objective in self.objectives]
+        return list(dict.fromkeys([*names, *(each.name for each in self.constrained.paid)]))
 
     def save(self, folder: Path) -> None:
         """Write ``config.toml``, whole or not at all."""

@@ -17,7 +17,7 @@ from molvae.errors import InputError
 from molvae.oracles.base import Oracle
 from molvae.oracles.commands import CommandOracle
 from molvae.oracles.functions import FunctionOracle, NamedFunction, import_function, outputs_of
-from molvae.oracles.molecular import PROPERTIES, LeadSimilarity, PropertyOracle
+from molvae.oracles.molecular import PROPERTIES, LeadSimilarity, MoleculeOracle, PropertyOracle, SubstructureCount
 
 RESERVED = ("smiles", "status", "reason")
 """Columns of every table of scores."""
@@ -29,9 +29,15 @@ _ALIASES = {
 }  # fmt: skip
 _OTHERS = {
     "similarity:SMILES": "Tanimoto similarity to a lead, 0 to 1 (ECFP4, 2,048 bits)",
+    "smarts:PATTERN": "how often a SMARTS pattern matches (without counting the same atoms twice)",
     "module:function": "your own Python function: a SMILES string to a number, or to a dict of numbers",
     "--command CMD": "your own program: SMILES on standard input, one JSON or CSV line per molecule out",
 }
+_OF_TEXT: dict[str, Callable[[str], MoleculeOracle]] = {
+    "similarity": lambda text: LeadSimilarity(canonical_smiles(text)),
+    "smarts": SubstructureCount.of,
+}
+"""Oracles that are made of what stands after a colon."""
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _RENAMED = re.compile(r"([^\W\d]\w*)=(.+)", re.DOTALL)
 
@@ -45,8 +51,8 @@ def find_oracle(spec: str | Callable[[str], Any], outputs: Sequence[str] | None 
     """The oracle that a text or a function stands for.
 
     Args:
-        spec: the name of a property or a task, in any case; ``similarity:SMILES``; ``package.module:function``; or a
-            function itself. ``NAME=SPEC`` gives an oracle's only output another name.
+        spec: the name of a property or a task, in any case; ``similarity:SMILES``; ``smarts:PATTERN``;
+            ``package.module:function``; or a function itself. ``NAME=SPEC`` gives an oracle's only output another name.
         outputs: names of the values, for a function that returns several.
 
     Returns:
@@ -62,9 +68,9 @@ def find_oracle(spec: str | Callable[[str], Any], outputs: Sequence[str] | None 
     if renamed := _RENAMED.fullmatch(text):
         return _rename(find_oracle(renamed[2], outputs), renamed[1])
     kind, _, rest = text.partition(":")
-    if kind.casefold() == "similarity":
-        return LeadSimilarity(canonical_smiles(rest.strip()))
-    if _FUNCTION.fullmatch(text) and not difflib.get_close_matches(kind.casefold(), ["similarity"], cutoff=0.85):
+    if (made := _OF_TEXT.get(kind.casefold())) is not None and rest:
+        return made(rest.strip())
+    if _FUNCTION.fullmatch(text) and not difflib.get_close_matches(kind.casefold(), _OF_TEXT, cutoff=0.85):
         function = NamedFunction(text, str(Path.cwd()))
         names, named = outputs_of(import_function(text, function.folder), outputs)
         return FunctionOracle(function, require_names(names), named)
@@ -125,13 +131,13 @@ def require_names(outputs: Sequence[str]) -> tuple[str, ...]:
 
 
 def _rename(oracle: Oracle, name: str) -> Oracle:
-    if len(oracle.outputs) > 1 or not isinstance(oracle, (PropertyOracle, LeadSimilarity, FunctionOracle)):
+    if len(oracle.outputs) > 1 or not isinstance(oracle, (PropertyOracle, LeadSimilarity, SubstructureCount, FunctionOracle)):
         raise InputError("another name for several values", got=", ".join(oracle.outputs), expected="one value")
     return replace(oracle, outputs=require_names([name]))
 
 
 def _unknown(text: str, folded: str) -> InputError:
-    known = [*PROPERTIES, *_ALIASES, "similarity"]
+    known = [*PROPERTIES, *_ALIASES, *_OF_TEXT]
     near = difflib.get_close_matches(folded.partition(":")[0], known, n=1, cutoff=0.5)
     hint = f"Did you mean '{near[0]}'?" if near else "`molvae oracles` lists them."
     if ":" in text and not near:

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from molvae.chem.count_fingerprints import ecfp4_similarity
-from molvae.chem.descriptors import tpsa
+from molvae.chem.descriptors import (
+    heavy_atoms,
+    hydrogen_acceptors,
+    hydrogen_donors,
+    num_aromatic_rings,
+    num_rings,
+    rotatable_bonds,
+    tpsa,
+)
+from molvae.chem.filters import num_alerts
 from molvae.chem.molecules import Molecule, parse
 from molvae.chem.penalized import penalized_logp
 from molvae.chem.properties import logp, np_score, sa_score, weight
+from molvae.chem.substructures import count, require_pattern
 from molvae.oracles.base import Oracle
 from molvae.oracles.tasks import TASKS
 
@@ -30,6 +40,13 @@ PROPERTIES: dict[str, Property] = {
     "np": Property("natural-product likeness, about −5 to 5 (Ertl et al. 2008)", np_score),
     "weight": Property("average molecular weight, g/mol", weight),
     "tpsa": Property("topological polar surface area, Å² (Ertl et al. 2000)", tpsa),
+    "rings": Property("rings, by the smallest set of them", num_rings),
+    "aromatic_rings": Property("aromatic rings", num_aromatic_rings),
+    "rotatable_bonds": Property("rotatable bonds, RDKit's strict definition", rotatable_bonds),
+    "hbd": Property("hydrogen-bond donors", hydrogen_donors),
+    "hba": Property("hydrogen-bond acceptors", hydrogen_acceptors),
+    "heavy_atoms": Property("atoms other than hydrogen", heavy_atoms),
+    "alerts": Property("structural alerts: MCF and PAINS patterns of MOSES that match", num_alerts),
     **{name: Property(task.description, task) for name, task in TASKS.items()},
 }
 
@@ -82,3 +99,30 @@ class LeadSimilarity(MoleculeOracle):
     def value(self, molecule: Molecule) -> float:
         """0 to 1."""
         return ecfp4_similarity(molecule, self.lead)
+
+
+@dataclass(frozen=True)
+class SubstructureCount(MoleculeOracle):
+    """How often a pattern matches.
+
+    Attributes:
+        smarts: the pattern.
+        outputs: what the value is called.
+    """
+
+    smarts: str
+    outputs: tuple[str, ...] = ("matches",)
+
+    @classmethod
+    def of(cls, smarts: str) -> SubstructureCount:
+        """The count of a pattern that RDKit can read.
+
+        Raises:
+            InputError: it cannot.
+        """
+        require_pattern(smarts)
+        return cls(smarts)
+
+    def value(self, molecule: Molecule) -> float:
+        """Matches that differ in their atoms."""
+        return float(count(molecule, self.smarts))

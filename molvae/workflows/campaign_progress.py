@@ -62,6 +62,7 @@ class CampaignProgress:
 def _best(campaign: Campaign) -> str:
     name = campaign.settings.objectives[0].name
     failed = f"  failed {campaign.num_failed:,}" if campaign.num_failed else ""
+    failed += f"  infeasible {campaign.num_infeasible:,}" if campaign.num_infeasible else ""
     return f"best {name} {'none' if campaign.best is None else f'{campaign.best:.4g}'}{failed}"
 
 

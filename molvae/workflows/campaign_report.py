@@ -12,7 +12,7 @@ from typing import Any
 from molvae.chem.drawing import draw_grid
 from molvae.files import atomic_write, write_bytes
 from molvae.optimization.figures import Labels, read_labels, summarize
-from molvae.optimization.ledger import LEDGER
+from molvae.optimization.ledger import LEDGER, Ledger
 from molvae.optimization.schema import identifier
 from molvae.optimization.settings import CampaignSettings
 from molvae.report.campaigns import Progress, draw_best_so_far
@@ -22,12 +22,14 @@ NUM_DRAWN = 24
 
 
 def write_report(folder: Path) -> dict[str, Any]:
-    """Write summary.json, molecules.csv, best_so_far.png and molecules.png; the summary."""
+    """Write summary.json, molecules.csv, best_so_far.png and molecules.png, with constraints dropped.csv; the summary."""
     labels = read_labels(folder)
     summary = summarize(folder, labels)
     with atomic_write(folder / "summary.json") as file:
         file.write(json.dumps({**summary, "about": environment()}, indent=2, allow_nan=False) + "\n")
     _write_molecules(folder)
+    if "constraints" in summary:
+        _write_dropped(folder)
     if any(len(of_one.values) for of_one in labels.values()):
         _draw_progress(folder / "best_so_far.png", {str(summary["strategy"]["kind"]): labels}, summary["budget"])
         first = next(iter(labels))
@@ -65,6 +67,11 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     if summary["decoded"]["points"]:
         decoded = summary["decoded"]
         lines.append(f"{decoded['points']:,} latent points decoded, {decoded['invalid']:,} of them no molecule and never sent")
+    if summary.get("dropped"):
+        kinds = "; ".join(f"{count:,} {constraint}" for constraint, count in summary["dropped"].items())
+        lines.append(f"dropped before any label, in dropped.csv: {kinds}")
+    if summary.get("infeasible"):
+        lines.append(f"{summary['infeasible']:,} labelled molecules violate a constraint and do not count")
     for name, figures in summary["objectives"].items():
         if figures["best"] is not None:
             shown = {"best": "best", "top10_mean": "mean of the best 10", "auc_top10": "AUC top-10"}
@@ -79,10 +86,11 @@ def _progress(labels: Labels) -> Progress:
 
 
 def _write_molecules(folder: Path) -> None:
-    """The view ``molecules``, the best of the first objective first."""
-    first = CampaignSettings.load(folder).objectives[0]
+    """The view ``molecules``, the best of the first objective first, what violates a constraint after all others."""
+    settings = CampaignSettings.load(folder)
+    first, feasible = settings.objectives[0], "feasible DESC, " if settings.constraints else ""
     column, way = identifier(first.name), "DESC" if first.sign > 0 else "ASC"
-    query = f"SELECT * FROM molecules ORDER BY {column} IS NULL, {column} {way}, id"
+    query = f"SELECT * FROM molecules ORDER BY {column} IS NULL, {feasible}{column} {way}, id"
     database = sqlite3.connect(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
     try:
         cursor = database.execute(query)
@@ -92,3 +100,14 @@ def _write_molecules(folder: Path) -> None:
             writer.writerows(cursor)
     finally:
         database.close()
+
+
+def _write_dropped(folder: Path) -> None:
+    """Molecules that a constraint kept from being proposed: a sample of each round, with the value that was out of bounds."""
+    ledger = Ledger(folder, readonly=True)
+    rows = ledger.dropped()
+    ledger.close()
+    with atomic_write(folder / "dropped.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["round", "smiles", "constraint", "value"])
+        writer.writerows((made_in, smiles, reason, "" if value is None else f"{value:.6g}") for made_in, smiles, reason, value in rows)

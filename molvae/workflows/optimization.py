@@ -14,6 +14,7 @@ from molvae.errors import ConfigError, InputError
 from molvae.files import atomic_write
 from molvae.optimization.beginning import choose_strategy
 from molvae.optimization.campaign import Campaign
+from molvae.optimization.constraints.constraint import canonical, unknown_names
 from molvae.optimization.settings import CampaignSettings, OracleSettings, choose_objectives
 from molvae.optimization.telling import TellReport
 from molvae.workflows.campaign_progress import CampaignProgress
@@ -60,7 +61,7 @@ def optimize(
         manual: people answer, by `ask` and `tell`; the folder is made and nothing run.
         maximize: names of outputs; all outputs where neither this nor ``minimize`` names one.
         minimize: names of outputs.
-        constraints: not yet.
+        constraints: what every molecule must be, e.g. ``sa <= 4``; see docs/campaigns.md.
         strategy: a name or a specification; ``hybrid`` with a model, ``graph-ga`` without.
         assignments: ``strategy.key=value``.
         budget: labels to pay for, 500 if not given. A campaign that is gone on with may be given more.
@@ -82,13 +83,12 @@ def optimize(
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
     """
-    if constraints:
-        raise ConfigError("constraints are not there yet", where="--constraint", got=constraints[0])
     specs = cast("list[OracleSpec]", list(oracle) if isinstance(oracle, list | tuple) else [oracle])
     running = {"seconds": time_limit, "memory_bytes": memory_limit, "retries": retries, "num_workers": num_workers,
                "executor": executor}  # fmt: skip
     wishes = {
         "model": model, "specs": specs, "command": command, "manual": manual, "maximize": maximize, "minimize": minimize,
+        "constraints": [constraints] if isinstance(constraints, str) else constraints,
         "strategy": strategy, "arguments": _arguments(assignments), "budget": budget, "batch_size": batch_size,
         "init": init, "library": library, "seed": seed,
         "running": {name: value for name, value in running.items() if value is not None},
@@ -111,14 +111,16 @@ def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
     if not manual:
         from molvae.workflows.oracle_pool import find_oracles, name_of, resolve_limits
 
-        oracles = find_oracles(specs, command, [*wishes["maximize"], *wishes["minimize"]])
+        named = [*wishes["maximize"], *wishes["minimize"]]
+        oracles = find_oracles(specs, command, [*named, *(unknown_names(wishes["constraints"], named) if named else [])])
         outputs = [name for found in oracles for name in found.outputs]
         settings.names = [name_of(spec) for spec in specs]
         settings = resolve_limits(settings, oracles)
     return Campaign.create(
         out, outputs=outputs, oracle=settings, budget=wishes["budget"] or BUDGET,
         batch_size=wishes["batch_size"] or BATCH_SIZE, seed=wishes["seed"] or 0,
-        **{name: wishes[name] for name in ("maximize", "minimize", "strategy", "arguments", "model", "init", "library")},
+        **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "model", "init",
+                                           "library")},
     )  # fmt: skip
 
 
@@ -150,6 +152,8 @@ def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
     if wishes["maximize"] or wishes["minimize"]:
         named = choose_objectives(settings.outputs, list(wishes["maximize"]), list(wishes["minimize"]))
         begun["--maximize, --minimize"] = (named, settings.objectives)
+    if wishes["constraints"]:
+        begun["--constraint"] = (canonical(wishes["constraints"]), settings.constraints)
     if wishes["strategy"] or wishes["arguments"]:
         spec = choose_strategy(wishes["strategy"] or settings.strategy, has_model=settings.model is not None,
                                arguments=wishes["arguments"])  # fmt: skip
@@ -173,7 +177,7 @@ def _run(campaign: Campaign, specs: Sequence[OracleSpec], quiet: bool) -> dict[s
     from molvae.workflows.oracle_pool import find_oracles, scoring
 
     settings = campaign.settings.oracle
-    named = [objective.name for objective in campaign.settings.objectives]
+    named = campaign.settings.measured
     oracles = find_oracles(specs or settings.names, settings.command, named)
     if campaign.num_interrupted and not quiet:
         print(f"{campaign.num_interrupted:,} calls had no answer when the campaign was stopped, and are sent again")
@@ -227,7 +231,7 @@ def ask(
     with Campaign.open(folder, model) as campaign:
         asked = campaign.pending if pending else campaign.ask(num)
         left, waiting = campaign.budget_left, campaign.num_pending
-        objectives = [objective.name for objective in campaign.settings.objectives]
+        objectives = campaign.settings.measured
     if asked.empty and not pending:
         raise InputError("nothing to ask for", where=folder, got=f"{left} labels left of the budget, {waiting} of them asked for",
                          hint="Tell results, or raise the budget: molvae optimize --resume --budget.")  # fmt: skip

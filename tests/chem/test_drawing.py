@@ -22,3 +22,9 @@ def test_what_is_no_molecule_leaves_a_cell_and_not_an_error() -> None:
 def test_the_same_molecules_give_the_same_picture() -> None:
     assert draw_grid(["c1ccccc1O"], size=100) == draw_grid(["c1ccccc1O"], size=100)
     assert draw_grid(["c1ccccc1O"], size=100) != draw_grid(["CCO"], size=100)
+
+
+def test_a_pattern_is_coloured_where_it_matches() -> None:
+    plain = draw_grid(["c1ccccc1O", "CCO"], size=100)
+    assert draw_grid(["c1ccccc1O", "CCO"], size=100, highlight="[#6][OX2H]") != plain
+    assert draw_grid(["c1ccccc1O", "CCO", "C(("], size=100, highlight="[Xe]") == draw_grid(["c1ccccc1O", "CCO", "C(("], size=100)

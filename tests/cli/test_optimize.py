@@ -108,7 +108,7 @@ def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
         (["optimize", "--out", "c", "--manual"], "a campaign without an objective"),
         (["optimize", "--oracle", "qedd"], "Did you mean 'qed'?"),
         (["optimize", "--out", "c", "--manual", "--maximize", "a", "--strategy", "toi"], "Did you mean 'toy'?"),
-        (["optimize", "--out", "c", "--manual", "--maximize", "a", "--constraint", "sa <= 4"], "constraints are not there yet"),
+        (["optimize", "--out", "c", "--oracle", "qed", "--constraint", "sa<=4", "--constraint", "sa <= 4"], "said twice"),
         (["optimize", "--out", "c", "--manual", "--maximize", "a", "--set", "budget=3"], "expected strategy.KEY=VALUE"),
         (["optimize", "--out", "c", "--resume"], "no campaign at c"),
         (["ask", "c"], "no campaign at c"),
@@ -120,3 +120,26 @@ def test_a_slip_is_one_line_and_status_2(molvae: Molvae, words: list[str], expec
     assert answer.status == 2 and answer.out == ""
     (line,) = answer.err.splitlines()
     assert line.startswith("error: ") and expected in line
+
+
+def test_constraints_from_the_command_line_to_the_table_of_what_was_dropped(molvae: Molvae) -> None:
+    words = ["optimize", "--oracle", "qed", "--budget", 12, "--batch-size", 6, "--num-workers", 0, "--out", "c"]
+    chosen = ["--constraint", "weight<=300", "--constraint", "must have c1ccccc1"]
+    answer = molvae(*words, *chosen)
+    assert answer.status == 0 and "dropped before any label, in dropped.csv" in answer.out and "weight <= 300" in answer.out
+    summary = json.loads(Path("c/summary.json").read_text())
+    assert summary["constraints"] == ["weight <= 300", "smarts:c1ccccc1 >= 1"] and summary["infeasible"] == 0
+    assert {row["constraint"] for row in table(Path("c/dropped.csv"))} == set(summary["dropped"])
+    assert all(float(row["value"]) > 300 for row in table(Path("c/dropped.csv")) if row["constraint"] == "weight <= 300")
+    assert {row["feasible"] for row in table(Path("c/molecules.csv"))} == {"1"}
+    again = molvae("optimize", "--resume", "--out", "c", "--budget", 13, "--num-workers", 0, *chosen)
+    assert again.status == 0 and "13 of 13 labels" in again.out
+    other = molvae("optimize", "--resume", "--out", "c", "--constraint", "weight <= 301")
+    assert other.status == 2 and "a campaign that began otherwise at --constraint" in other.err
+
+
+def test_a_slip_in_a_constraint_has_a_caret_under_it(molvae: Molvae) -> None:
+    answer = molvae("optimize", "--oracle", "qed", "--constraint", "sa =< 4")
+    line, text, caret = answer.err.splitlines()
+    assert answer.status == 2 and line.startswith("error: ") and "Did you mean '<='?" in line
+    assert text[caret.index("^") :] == "=< 4" and not Path("campaign").exists()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
+from molvae.optimization.constraints.gate import Gate
 from molvae.optimization.history import Floats, History
 from molvae.optimization.space import LatentSpace
 from molvae.parts import Axis, Part
@@ -39,12 +40,14 @@ class Tools:
         space: the latent space of the campaign's model; None without a model.
         library: canonical SMILES to start or to choose from.
         log: takes one line that the ledger keeps with the round ("the GP could not be fitted: ...").
+        gate: says which molecules the campaign's constraints admit; asked about every candidate before the choice.
     """
 
     rng: np.random.Generator
     space: LatentSpace | None = None
     library: Sequence[str] = ()
     log: Callable[[str], None] = print
+    gate: Gate = field(default_factory=Gate)
 
 
 class Strategy(Part, ABC):
@@ -60,7 +63,7 @@ class Strategy(Part, ABC):
 
     @abstractmethod
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
-        """At most ``num`` proposals: valid, canonical, distinct, none of them in ``history.known``.
+        """At most ``num`` proposals: valid, canonical, distinct, none in ``history.known``, all admitted by ``tools.gate``.
 
         Fewer than ``num``, even none, where no more can be found. The same history, state and generator give the same
         proposals.

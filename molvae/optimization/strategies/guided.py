@@ -5,16 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-import numpy as np
-
 from molvae.optimization.acquisition import ACQUISITIONS, Acquisition
 from molvae.optimization.history import History
 from molvae.optimization.latents import Latents
 from molvae.optimization.strategies.base import Proposal, Strategy, Tools
+from molvae.optimization.strategies.learned import LearnedConstraints
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import Ranking
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.starting import starting_molecules
+from molvae.optimization.usability import Usability
 
 _MAX_WAITING = 200
 
@@ -29,12 +29,14 @@ class Guided(Strategy):
         initial: molecules of the first design; labels known before count among them.
         ranking: what is believed of candidates; None leaves the choice to the order of the pool.
         acquisition: how a batch is chosen, by name.
+        oversampling: points drawn for each one that is decoded, see `Usability`.
     """
 
-    def __init__(self, initial: int, ranking: Ranking | None, acquisition: str):
+    def __init__(self, initial: int, ranking: Ranking | None, acquisition: str, oversampling: int = 1):
         self.initial, self.ranking = initial, ranking
+        self._learned = None if ranking is None else LearnedConstraints(ranking)
         self.acquisition: Acquisition = ACQUISITIONS.build({"kind": acquisition})
-        self.latents = Latents()
+        self.latents, self.usability = Latents(), Usability(oversampling)
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """See `Strategy.propose`."""
@@ -47,11 +49,12 @@ class Guided(Strategy):
         if len(first) == num:
             return first
         taken = history.known | {proposal.smiles for proposal in first}
-        pool = Pool(taken)
+        pool = Pool(taken, tools.gate)
         self._fill(pool, num - len(first), situation)
         short = num - len(first) - len(pool)
         for proposal in starting_molecules(tools, max(0, short), taken | pool.molecules):
             pool.add(proposal)
+        self.usability.learn(pool.points, pool.usable)
         return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
 
     def _seen(self, history: History, tools: Tools) -> History:
@@ -68,7 +71,7 @@ class Guided(Strategy):
 
     def _chosen(self, pool: Pool, situation: Situation, num: int) -> list[Proposal]:
         candidates = pool.candidates
-        if self.ranking is None or len(candidates) <= num:
+        if self.ranking is None or self._learned is None or len(candidates) <= num:
             order = situation.tools.rng.permutation(len(candidates))[:num]
             return [candidates[row] for row in order]
         waiting = [Proposal(smiles) for smiles in sorted(situation.history.pending)[:_MAX_WAITING]]
@@ -76,16 +79,23 @@ class Guided(Strategy):
             waiting = []
         belief = self.ranking.belief(situation, [*candidates, *waiting])
         places = range(len(candidates), len(candidates) + len(waiting))
-        best = float(np.max(situation.targets))
-        chosen = self.acquisition.choose(belief, best, num, situation.tools.rng, places)
+        feasibility = self._learned.feasibility(situation, [*candidates, *waiting])
+        chosen = self.acquisition.choose(belief, situation.best_target, num, situation.tools.rng, places, feasibility)
         return [candidates[row] for row in chosen]
 
     @property
     def state(self) -> dict[str, Any]:
-        """Hyperparameters of the ranking."""
-        return {"ranking": self.ranking.state} if self.ranking is not None else {}
+        """Hyperparameters of the ranking, and of those of learned constraints."""
+        if self.ranking is None or self._learned is None:
+            return {"usability": self.usability.state} if self.usability.active else {}
+        state: dict[str, Any] = {"ranking": self.ranking.state}
+        state |= {"constraints": learned} if (learned := self._learned.state) else {}
+        return state | ({"usability": self.usability.state} if self.usability.active else {})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         if self.ranking is not None and "ranking" in state:
             self.ranking.restore(state["ranking"])
+        if self._learned is not None:
+            self._learned.restore(state.get("constraints", []))
+        self.usability.restore(state.get("usability", {}))

@@ -40,18 +40,20 @@ class Hybrid(Guided):
         max_points: observations that a surrogate is fitted to.
         patience: molecules without a change among the ten best that count as a stall.
         search: points tried for a child that its encoder misses; 0 leaves it without one.
+        oversampling: points of the trust regions drawn for each one that is decoded, see `Turbo`.
     """
 
     def __init__(
         self, latent: bool = True, genetic: bool = True, ranking: str | None = "tanimoto", acquisition: str = "thompson",
         initial: int = 50, candidates: int = 16, regions: int = 5, population: int = 500, sharpness: float = 0.01,
         crossover_share: float = 0.5, max_points: int = 1000, patience: int = 300, search: int = 8,
+        oversampling: int = 1,
     ):  # fmt: skip
         if not (latent or genetic):
             raise ConfigError("a strategy without candidates", where="strategy.hybrid", got="latent = genetic = false",
                               expected="one of the two at least")  # fmt: skip
         chosen = None if ranking is None else RANKINGS.build({"kind": ranking, "max_points": max_points})
-        super().__init__(initial, chosen, acquisition)
+        super().__init__(initial, chosen, acquisition, oversampling)
         self.latent, self.genetic, self.candidates = latent, genetic, candidates
         self.population, self.sharpness, self.crossover_share = population, sharpness, crossover_share
         self.search, self.patience = search, patience
@@ -65,7 +67,7 @@ class Hybrid(Guided):
         if self.genetic:
             fill_from_moves(pool, share, situation, self.population, self.sharpness, self.crossover_share)
         if with_latent:
-            fill_from_regions(pool, self.regions, share, situation)
+            fill_from_regions(pool, self.regions, share, situation, usability=self.usability)
 
     def _seen(self, history: History, tools: Tools) -> History:
         """What the present search builds on; the trust regions of the one before have ended."""

@@ -36,7 +36,7 @@ def fill_from_moves(
         crossover_share: how often two parents are crossed; otherwise one is mutated.
     """
     rng = situation.tools.rng
-    parents = [situation.usable[row].smiles for row in situation.ranking[:population]]
+    parents = [situation.usable[row].smiles for row in situation.incumbents[:population]]
     weights = rank_weights(len(parents), sharpness)
     left = num
     for _ in range(_MAX_ATTEMPTS * num):

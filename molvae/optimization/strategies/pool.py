@@ -1,4 +1,4 @@
-"""Candidates of a round: molecules, each once, none of them known, each with a latent point that decodes to it or with none."""
+"""Candidates of a round: molecules, each once, none of them known, each admitted, with a latent point that decodes to it or with none."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from molvae.optimization.constraints.gate import Gate
 from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies.base import Proposal, Tools
 
 _BLOCK = 256
 _MAX_BLOCKS = 12
+_BARREN = 64  # points of the prior of which constraints admit none, and another block is not worth its time
 
 
 class Pool:
@@ -19,13 +21,19 @@ class Pool:
 
     Args:
         known: canonical SMILES that must not be proposed.
+        gate: says which molecules the constraints admit.
 
     Attributes:
         candidates: in the order of arrival.
+        points: decoded, in order.
+        usable: whether each of them means a molecule that the constraints admit.
     """
 
-    def __init__(self, known: Iterable[str]):
+    def __init__(self, known: Iterable[str], gate: Gate | None = None):
         self.candidates: list[Proposal] = []
+        self.points: list[NDArray[np.float32]] = []
+        self.usable: list[bool] = []
+        self._gate, self._refused = gate or Gate(), set[str]()
         self._seen = set(known)
 
     @property
@@ -44,6 +52,8 @@ class Pool:
         for smiles, point, source in zip(space.decode(points), points, labels, strict=True):
             if smiles is not None:
                 self.add(Proposal(smiles, point.astype(np.float64), source))
+            self.points.append(point)
+            self.usable.append(smiles is not None and smiles not in self._refused)
         return len(self) - before
 
     def add_molecules(self, smiles_list: Iterable[str], source: str) -> int:
@@ -57,15 +67,20 @@ class Pool:
         """Take one candidate, if it is new."""
         if candidate.smiles not in self._seen:
             self._seen.add(candidate.smiles)
-            self.candidates.append(candidate)
+            if self._gate.admits(candidate.smiles):
+                self.candidates.append(candidate)
+            else:
+                self._refused.add(candidate.smiles)
 
 
 def fill_from_prior(pool: Pool, num: int, tools: Tools) -> None:
-    """Points of the prior, until the pool has ``num`` candidates or the prior has nothing new to say."""
+    """Points of the prior, until the pool has ``num`` candidates or the prior has nothing new, or nothing admitted, to say."""
     if tools.space is None:
         return
     for _ in range(_MAX_BLOCKS):
         if len(pool) >= num:
             return
         size = min(_BLOCK, 2 * (num - len(pool)) + 4)
-        pool.add_points(tools.space, tools.space.sample(size, tools.rng), "prior")
+        found = pool.add_points(tools.space, tools.space.sample(size, tools.rng), "prior")
+        if not found and size >= _BARREN and tools.gate:
+            return

@@ -6,7 +6,7 @@ from itertools import islice
 
 from molvae.optimization.history import History
 from molvae.optimization.strategies.base import STRATEGIES, Proposal, Strategy, Tools
-from molvae.optimization.strategies.starting import from_prior
+from molvae.optimization.strategies.starting import admitted, from_prior
 
 
 @STRATEGIES.register("random")
@@ -25,4 +25,5 @@ class Random(Strategy):
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """New molecules in the order in which they were drawn."""
         assert tools.space is not None
-        return list(islice(from_prior(tools.space, num, tools.rng, history.known, self.max_draws), num))
+        drawn = from_prior(tools.space, num, tools.rng, history.known, self.max_draws)
+        return list(islice(admitted(drawn, tools.gate), num))

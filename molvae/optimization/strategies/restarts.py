@@ -54,8 +54,8 @@ class Restarts:
 
 
 def scores(history: History) -> Floats:
-    """The first objective of each observation, in the order of proposal; minus infinity where there is none."""
-    values = [each.values[0] if each.values else -np.inf for each in history.observations]
+    """What each observation is worth, in the order of proposal; minus infinity without a value, or violating a constraint."""
+    values = [each.values[0] if each.values and each.feasible else -np.inf for each in history.observations]
     return np.nan_to_num(np.array(values, dtype=np.float64), nan=-np.inf)
 
 

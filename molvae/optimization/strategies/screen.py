@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from molvae.optimization.history import History
 from molvae.optimization.strategies.base import STRATEGIES, Proposal, Strategy, Tools
-from molvae.optimization.strategies.starting import from_library
+from molvae.optimization.strategies.starting import admitted, from_library
 
 
 @STRATEGIES.register("screen")
@@ -18,4 +18,4 @@ class Screen(Strategy):
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """None when the library is spent."""
-        return list(islice(from_library(tools.library, tools.rng, history.known), num))
+        return list(islice(admitted(from_library(tools.library, tools.rng, history.known), tools.gate), num))

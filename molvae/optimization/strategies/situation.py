@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from molvae.optimization.history import Floats, History, Observation
+from molvae.optimization.history import Floats, History, Observation, merits
 from molvae.optimization.latents import Latents
 from molvae.optimization.strategies.base import Tools
 from molvae.surrogates.warping import half_ranked
@@ -34,29 +34,40 @@ class Situation:
     @cached_property
     def usable(self) -> list[Observation]:
         """Observations with a finite value, in the order of proposal."""
-        return [each for each in self.history.succeeded if each.values and np.isfinite(each.values[0])]
+        return [each for each in self.history.succeeded if _is_usable(each)]
 
     @cached_property
     def scores(self) -> Floats:
-        """The first objective of each usable one, more is better."""
-        return np.array([each.values[0] for each in self.usable if each.values], dtype=np.float64)
+        """What each usable one is worth, more is better: the first objective, -inf where a constraint is violated (`merits`)."""
+        return merits(self.usable)
 
     @cached_property
     def all_scores(self) -> Floats:
-        """The first objective of each observation; not a number where there is none."""
-        values = [each.values[0] if each.values else np.nan for each in self.history.observations]
-        scores = np.array(values, dtype=np.float64)
+        """The same of each observation; not a number where there is none."""
+        scores = np.full(len(self.history.observations), np.nan)
+        scores[[place for place, each in enumerate(self.history.observations) if _is_usable(each)]] = self.scores
         return np.where(np.isfinite(scores), scores, np.nan)
 
     @cached_property
     def targets(self) -> Floats:
-        """Scores of the usable ones in units for a surrogate."""
-        return half_ranked(self.scores)
+        """The first objective of the usable ones in units for a surrogate; it learns from what violates constraints too."""
+        return half_ranked(np.array([each.values[0] for each in self.usable if each.values], dtype=np.float64))
+
+    @property
+    def best_target(self) -> float:
+        """The greatest target of what satisfies the constraints; the least of all while nothing does."""
+        feasible = self.targets[[each.feasible for each in self.usable]]
+        return float(feasible.max()) if len(feasible) else float(self.targets.min())
 
     @cached_property
     def ranking(self) -> Rows:
         """Rows of the usable ones, the best first, equal ones in the order of proposal."""
         return np.argsort(-self.scores, kind="stable")
+
+    @cached_property
+    def incumbents(self) -> Rows:
+        """Those that may be parents and centres: what violates a constraint is left out, unless everything does."""
+        return self.ranking[np.isfinite(self.scores[self.ranking])]
 
     def training_rows(self, max_points: int) -> Rows:
         """Rows to fit a surrogate to: all, or the best half, the latest quarter and a random one of the rest."""
@@ -77,3 +88,7 @@ class Situation:
     def _all_points(self) -> Floats:
         assert self.tools.space is not None
         return self.latents.of(self.usable, self.tools.space)
+
+
+def _is_usable(observation: Observation) -> bool:
+    return observation.values is not None and bool(np.isfinite(observation.values[0]))

@@ -77,15 +77,17 @@ class SparseGPStrategy(Guided):
         epochs: passes over the labels in a fit.
         min_steps: steps of a fit at least.
         ascent: steps up the expected improvement.
+        oversampling: above 1, points that are likely to mean nothing usable are left out before the ascent, see `Turbo`.
     """
 
     needs_space = True
 
     def __init__(
-        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200, ascent: int = 20
+        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200, ascent: int = 20,
+        oversampling: int = 1,
     ):  # fmt: skip
         self.sparse = SparseRanking(num_inducing, epochs, min_steps)
-        super().__init__(initial, self.sparse, "qlogei")
+        super().__init__(initial, self.sparse, "qlogei", oversampling)
         self.candidates, self.ascent = candidates, ascent
 
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
@@ -94,15 +96,18 @@ class SparseGPStrategy(Guided):
         wanted = max(100, self.candidates * num)
         observed = situation.points(np.arange(len(situation.usable)))
         readable = np.isfinite(observed).all(1)
-        starts = space.sample(max(_SCREENED, wanted), rng).astype(np.float64)
-        if readable.any():
+        screened = max(_SCREENED, wanted)
+        starts = space.sample(self.usability.oversampling * screened, rng).astype(np.float64)
+        if (readable & np.isfinite(situation.scores)).any():
             observed, scores = observed[readable], situation.scores[readable]
-            starts = self._moved(self._around(starts, observed, scores, rng), observed, wanted, situation)
+            starts = self.usability.likeliest(self._around(starts, observed, scores, rng), screened)
+            starts = self._moved(starts, observed, wanted, situation)
         pool.add_points(space, starts[:wanted], "improvement")
 
     def _around(self, starts: Floats, observed: Floats, scores: Floats, rng: np.random.Generator) -> Floats:
         """Half of the points near the hundred best, half as they are."""
-        best = observed[np.argsort(-scores, kind="stable")[:100]]
+        order = np.argsort(-scores, kind="stable")[:100]
+        best = observed[order[np.isfinite(scores[order])]]
         half = len(starts) // 2
         centres = best[rng.integers(len(best), size=half)]
         near = centres + 0.3 * observed.std(0) * rng.standard_normal(centres.shape)
@@ -110,7 +115,7 @@ class SparseGPStrategy(Guided):
 
     def _moved(self, starts: Floats, observed: Floats, wanted: int, situation: Situation) -> Floats:
         """The most promising starts, moved up; in random order where nothing is known."""
-        gp, best = self.sparse.surrogate(situation), float(situation.targets.max())
+        gp, best = self.sparse.surrogate(situation), situation.best_target
         if not isinstance(gp, SparseGP):
             return np.asarray(situation.tools.rng.permutation(starts))
         low, high = np.minimum(observed.min(0), starts.min(0)), np.maximum(observed.max(0), starts.max(0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 
@@ -11,10 +11,13 @@ import numpy as np
 from molvae.chem.molecules import canonical_or_none
 from molvae.data.sources import resolve
 from molvae.data.tables import Table
+from molvae.optimization.constraints.gate import Gate
 from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies.base import Proposal, Tools
+from molvae.optimization.strategies.seeking import sought
 
 _POINTS = 128  # decoded at once: the decoder works in blocks of this
+_PATIENCE = 2000  # molecules that constraints refuse one after the other, before the rest is left unread
 _MAX_DRAWS = 40  # points of the prior for one molecule, on the average, before it has nothing new to say
 
 
@@ -23,6 +26,7 @@ def starting_molecules(tools: Tools, num: int, taken: Collection[str]) -> list[P
 
     They come from the library; without one from the model's prior; with neither from the 50,000 molecules of MOSES that
     ship with molvae. A campaign that is given a library therefore says where it starts, and one that is not still can.
+    All are admitted by the constraints; where those admit too few, a search of the constraints alone finds the rest.
 
     Args:
         tools: of the round.
@@ -32,10 +36,27 @@ def starting_molecules(tools: Tools, num: int, taken: Collection[str]) -> list[P
     if num == 0:
         return []
     if tools.library or tools.space is None:
-        found = from_library(tools.library or bundled_sample(), tools.rng, taken)
+        source = from_library(tools.library or bundled_sample(), tools.rng, taken)
     else:
-        found = from_prior(tools.space, num, tools.rng, taken)
-    return list(islice(found, num))
+        source = from_prior(tools.space, num, tools.rng, taken)
+    found = list(islice(admitted(source, tools.gate, _PATIENCE), num))
+    if tools.gate and len(found) < num:
+        seen = {*taken, *(proposal.smiles for proposal in found)}
+        found += [Proposal(smiles, source="seeking") for smiles in sought(tools, num - len(found), seen)]
+    return found
+
+
+def admitted(proposals: Iterable[Proposal], gate: Gate, patience: int | None = None) -> Iterator[Proposal]:
+    """Those that the constraints admit, until they refuse ``patience`` one after the other."""
+    refused = 0
+    for proposal in proposals:
+        if gate.admits(proposal.smiles):
+            refused = 0
+            yield proposal
+        else:
+            refused += 1
+        if refused == patience:
+            return
 
 
 def from_library(

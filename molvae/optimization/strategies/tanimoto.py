@@ -50,7 +50,7 @@ class Tanimoto(Guided):
         """Points in boxes around rank-weighted incumbents."""
         space, rng = situation.tools.space, situation.tools.rng
         assert space is not None
-        rows = situation.ranking[:_POPULATION]
+        rows = situation.incumbents[:_POPULATION]
         centres = situation.points(rows)
         weights = rank_weights(len(rows), self.sharpness) * np.isfinite(centres).all(1)
         if not weights.any():

@@ -14,6 +14,7 @@ from molvae.optimization.strategies.guided import Guided
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import LatentRanking
 from molvae.optimization.strategies.situation import Situation
+from molvae.optimization.usability import Usability
 
 _FEWEST = 2  # observed points that a deviation can be taken of
 _FEWEST_POINTS = 100
@@ -32,22 +33,24 @@ class Turbo(Guided):
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
         max_points: observations that the process is fitted to, at most 2,000.
         length: of a new region's sides, in deviations of the observed points.
+        oversampling: points drawn for each one that is decoded, those first that are the likeliest to mean a molecule
+            that the constraints admit; 1 does without (docs/strategies.md has the figures).
     """
 
     needs_space = True
 
     def __init__(
         self, regions: int = 5, initial: int = 50, candidates: int = 10, acquisition: str = "thompson",
-        max_points: int = 1000, length: float = 1.6,
+        max_points: int = 1000, length: float = 1.6, oversampling: int = 1,
     ):  # fmt: skip
         self.latent = LatentRanking(max_points)
-        super().__init__(initial, self.latent, acquisition)
+        super().__init__(initial, self.latent, acquisition, oversampling)
         self.candidates = candidates
         self.regions = Regions(regions, replace(Rules(), initial=length))
 
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
         weights = None if self.latent.hyperparameters is None else np.array(self.latent.hyperparameters.length_scales)
-        fill_from_regions(pool, self.regions, max(_FEWEST_POINTS, self.candidates * num), situation, weights)
+        fill_from_regions(pool, self.regions, max(_FEWEST_POINTS, self.candidates * num), situation, weights, self.usability)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -62,8 +65,9 @@ class Turbo(Guided):
 
 
 def fill_from_regions(
-    pool: Pool, regions: Regions, num: int, situation: Situation, length_scales: Floats | None = None
-) -> None:
+    pool: Pool, regions: Regions, num: int, situation: Situation, length_scales: Floats | None = None,
+    usability: Usability | None = None,
+) -> None:  # fmt: skip
     """Decode ``num`` points of the trust regions into the pool; a region without a new molecule ends.
 
     Args:
@@ -72,15 +76,18 @@ def fill_from_regions(
         num: points, over all regions.
         situation: of the round.
         length_scales: of the surrogate; sides are longer where values change slowly (Eriksson et al. 2019, section 3).
+        usability: says which of several times as many points are decoded.
     """
     space, rng = situation.tools.space, situation.tools.rng
     assert space is not None
     observations = situation.history.observations
     standings = regions.stand(observations, situation.all_scores)
     scale = deviations(situation) * _relative(length_scales, space.size)
+    usability = usability or Usability()
     for standing in standings:
         centre = situation.latents.of([observations[standing.centre]], space)[0]
-        points = box(centre, standing.length * scale, -(-num // len(standings)), rng)
+        each = -(-num // len(standings))
+        points = usability.likeliest(box(centre, standing.length * scale, usability.oversampling * each, rng), each)
         if not np.isfinite(centre).all() or not pool.add_points(space, points, standing.region.name):
             regions.end(standing.region)
 

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from molvae.chem.molecules import canonical_or_none
+from molvae.optimization.constraints import Gate, read_constraints
 from molvae.optimization.history import History, Observation
+from molvae.optimization.latents import Latents
 from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
+from molvae.optimization.strategies.situation import Situation
 from tests.optimization.spaces import GridSpace
 
 SPECS: list[dict[str, Any]] = [
@@ -21,6 +24,8 @@ SPECS: list[dict[str, Any]] = [
     {"kind": "hybrid", "latent": False},
     {"kind": "hybrid", "latent": False, "ranking": None},
     {"kind": "hybrid", "ranking": "both", "acquisition": "qlogei"},
+    {"kind": "turbo", "oversampling": 3},
+    {"kind": "sparse-gp", "oversampling": 2},
 ]
 SMALL = {
     "initial": 10,
@@ -57,8 +62,9 @@ def worth(smiles: str) -> float:
     return smiles.count("N") + 0.01 * len(smiles)
 
 
-def tools(space: GridSpace, seed: int = 0, lines: list[str] | None = None) -> Tools:
-    return Tools(np.random.default_rng(seed), space, space.molecules, (lines if lines is not None else []).append)
+def tools(space: GridSpace, seed: int = 0, lines: list[str] | None = None, gate: Gate | None = None) -> Tools:
+    log = (lines if lines is not None else []).append
+    return Tools(np.random.default_rng(seed), space, space.molecules, log, gate or Gate())
 
 
 def observed(proposals: list[Proposal], values: list[float | None] | None = None) -> list[Observation]:
@@ -173,3 +179,59 @@ def test_thousands_of_labels_are_no_trouble(spec: dict[str, Any], space: GridSpa
     chains = [Proposal("C" * (1 + number % 90) + "O" * (1 + number // 90), source="given") for number in range(3000)]
     history = History(observed(chains, [float(number % 97) for number in range(3000)]), budget_left=100)
     check(built(spec).propose(history, 5, tools(space)), history, 5, space)
+
+
+CONSTRAINTS = {
+    "half of the molecules": ["rings <= 2"],
+    "hardly any": ["smarts:c1ccccc1Cl >= 1", "logp <= 2.5", "rings <= 1"],
+}
+
+
+@pytest.mark.parametrize("texts", CONSTRAINTS.values(), ids=CONSTRAINTS)
+def test_nothing_that_a_constraint_forbids_is_proposed(spec: dict[str, Any], space: GridSpace, texts: list[str]) -> None:
+    strategy, done = built(spec), list[Observation]()
+    gate, judge = Gate(read_constraints(texts).free), Gate(read_constraints(texts).free)
+    for number in range(4):
+        history = History(done, budget_left=100)
+        proposals = strategy.propose(history, 6, tools(space, number, gate=gate))
+        check(proposals, history, 6, space)
+        assert all(judge.violation(each.smiles) == 0 for each in proposals)
+        done = done + observed(proposals)
+    finds_few = spec["kind"] in ("screen", "random")  # they have nothing else to choose from
+    assert len(done) == 24 or (finds_few and len(texts) > 1)
+
+
+def constrained(proposals: list[Proposal]) -> list[Observation]:
+    """Nitrogen is good, and only the oracle knows that molecules of more than 20 characters are forbidden."""
+    return [
+        Observation(each.smiles, (float(each.smiles.count("N")),), each.z, each.source, (20.5 - len(each.smiles),),
+                    max(0.0, len(each.smiles) - 20.0))
+        for each in proposals
+    ]  # fmt: skip
+
+
+def test_a_constraint_that_only_the_oracle_knows_is_learned_deterministically(spec: dict[str, Any], space: GridSpace) -> None:
+    done = constrained([Proposal(smiles, source="given") for smiles in space.molecules[:40]])
+    strategy, resumed = built(spec), built(spec)
+    for number in range(3):
+        resumed = built(spec)
+        resumed.restore(json.loads(json.dumps(strategy.state)))
+        history = History(done, budget_left=100)
+        proposals = strategy.propose(history, 6, tools(space, number))
+        check(proposals, history, 6, space)
+        assert [each.smiles for each in resumed.propose(history, 6, tools(space, number))] == [e.smiles for e in proposals]
+        assert resumed.state == strategy.state
+        done = done + constrained(proposals)
+
+
+def test_what_violates_is_no_parent_and_no_centre_unless_everything_does(space: GridSpace) -> None:
+    done = constrained([Proposal(smiles, source="given") for smiles in space.molecules[:40]])
+    situation = Situation(History(done), tools(space), Latents())
+    assert 0 < sum(each.feasible for each in done) < len(done)
+    assert {situation.usable[row].feasible for row in situation.incumbents} == {True}
+    assert np.isfinite(situation.all_scores).tolist() == [each.feasible for each in done]
+    assert situation.best_target == max(t for t, each in zip(situation.targets, done, strict=True) if each.feasible)
+    hopeless = [each for each in done if not each.feasible]
+    nearest = Situation(History(hopeless), tools(space), Latents())
+    assert len(nearest.incumbents) == len(hopeless)
+    assert nearest.usable[nearest.incumbents[0]].violation == min(each.violation for each in hopeless)
