@@ -11,15 +11,15 @@ from typing import Any
 from rdkit import Chem
 from rdkit.Chem import QED, rdMolDescriptors
 
-from molvae.chem.screening import PatternSet
+from molvae.chem.screening import Composition, PatternSet
 
 PROPERTIES = ("logP", "SA", "QED", "weight", "NP")
 
 
-def properties(mols: Sequence[Chem.Mol]) -> list[tuple[float, ...]]:
+def properties(mols: Sequence[Chem.Mol], compositions: Sequence[Composition]) -> list[tuple[float, ...]]:
     """All properties of each molecule in the order of `PROPERTIES`; logP, which QED needs, is computed once."""
     partitions = [logp(mol) for mol in mols]
-    drug_likeness = [qed(mol, partition) for mol, partition in zip(mols, partitions, strict=True)]
+    drug_likeness = [qed(*known) for known in zip(mols, partitions, compositions, strict=True)]
     others = [[function(mol) for mol in mols] for function in (sa_score, weight, np_score)]
     return list(zip(partitions, others[0], drug_likeness, *others[1:], strict=True))
 
@@ -29,12 +29,13 @@ def logp(mol: Chem.Mol) -> float:
     return float(rdMolDescriptors.CalcCrippenDescriptors(mol)[0])
 
 
-def qed(mol: Chem.Mol, partition: float | None = None) -> float:
+def qed(mol: Chem.Mol, partition: float | None = None, composition: Composition | None = None) -> float:
     """Quantitative estimate of drug-likeness, 0 to 1 (Bickerton et al. 2012).
 
     Args:
         mol: the molecule.
         partition: its logP, where it is known and no hydrogen is an atom of the molecule.
+        composition: its composition, where it is known.
     """
     if partition is None or any(mol.GetAtomWithIdx(i).GetAtomicNum() == 1 for i in range(mol.GetNumAtoms())):
         return float(QED.qed(mol))  # type: ignore[no-untyped-call]
@@ -47,7 +48,7 @@ def qed(mol: Chem.Mol, partition: float | None = None) -> float:
         PSA=rdMolDescriptors.CalcTPSA(mol),
         ROTB=rdMolDescriptors.CalcNumRotatableBonds(mol, rdMolDescriptors.NumRotatableBondsOptions.Strict),
         AROM=len(Chem.GetSSSR(Chem.DeleteSubstructs(Chem.Mol(mol), QED.AliphaticRings))),
-        ALERTS=_alerts().num_matches(mol),
+        ALERTS=_alerts().num_matches(mol, composition),
     )
     return float(QED.qed(mol, qedProperties=parts))  # type: ignore[no-untyped-call]
 
