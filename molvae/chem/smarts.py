@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rdkit.Chem import BondType
 
 _SYMBOLS = {"B": 5, "C": 6, "N": 7, "O": 8, "F": 9, "P": 15, "S": 16, "Cl": 17, "Br": 35, "I": 53}
-_AROMATIC_SYMBOLS = {"b": 5, "c": 6, "n": 7, "o": 8, "p": 15, "s": 16}
+_AROMATIC_SYMBOLS = {"b": 5, "c": 6, "n": 7, "o": 8, "p": 15, "s": 16, "as": 33, "se": 34, "te": 52}
 _TYPES = {symbol: (element, False) for symbol, element in _SYMBOLS.items()}
 _TYPES |= {symbol: (element, True) for symbol, element in _AROMATIC_SYMBOLS.items()}
 _NAMES = {type_: symbol for symbol, type_ in _TYPES.items()}
@@ -131,7 +131,7 @@ def _equal(value: int | None, wanted: int) -> bool | None:
 def _first_atom(smarts: str) -> str:
     """The leading atom of a pattern: in brackets, or a symbol."""
     if not smarts.startswith("["):
-        return smarts[:2] if smarts[:2] in _SYMBOLS else smarts[:1]
+        return smarts[:2] if smarts[:2] in _TYPES else smarts[:1]
     depth = 0
     for position, character in enumerate(smarts):
         depth += (character == "[") - (character == "]")
