@@ -9,24 +9,25 @@ from importlib import resources
 
 from rdkit import Chem
 
-from molvae.chem.screening import PatternSet
+from molvae.chem.screening import Composition, PatternSet
 
 _ALLOWED = frozenset({1, 6, 7, 8, 9, 16, 17, 35})  # H, C, N, O, F, S, Cl, Br
 _RING_LIMIT = 8
 _ISOMERIC = re.compile(r"[@/\\]|\[\d")
 
 
-def passes_filters(mol: Chem.Mol, canonical: str) -> bool:
+def passes_filters(mol: Chem.Mol, canonical: str, composition: Composition | None = None) -> bool:
     """Whether a molecule is uncharged, has only C, N, S, O, F, Cl, Br, H, rings under 8 atoms, no MCF or PAINS match.
 
     `canonical` is the molecule's SMILES, read back by RDKit; MOSES asks that the SMILES without stereo marks can be
-    read too. The patterns are those that molsets 0.3.1 ships (`molvae/bundled/moses_filters.csv`).
+    read too. `composition` is the molecule's, where it is known. The patterns are those that molsets 0.3.1 ships
+    (`molvae/bundled/moses_filters.csv`).
     """
     if any(len(ring) >= _RING_LIMIT for ring in mol.GetRingInfo().AtomRings()):
         return False
     if any(atom.GetFormalCharge() != 0 or atom.GetAtomicNum() not in _ALLOWED for atom in mol.GetAtoms()):
         return False
-    if _patterns().any_match(mol):
+    if _patterns().any_match(mol, composition):
         return False
     if _ISOMERIC.search(canonical) is None:  # its flat SMILES is the same string, which has been read before
         return True

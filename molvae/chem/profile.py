@@ -17,6 +17,7 @@ from molvae.chem.filters import passes_filters
 from molvae.chem.fingerprints import morgan_bits
 from molvae.chem.fragments import brics_fragments, murcko_scaffold
 from molvae.chem.properties import PROPERTIES, properties
+from molvae.chem.screening import Composition
 
 __all__ = [
     "PROPERTIES",
@@ -72,8 +73,9 @@ def profiles_of_generated(batch: Sequence[str]) -> list[Profile | None]:
     """
     read = {place: _read_back(smiles, mol) for place, smiles in enumerate(batch) if (mol := _parse(smiles)) is not None}
     mols, canonical = [mol for mol, _ in read.values()], [smiles for _, smiles in read.values()]
-    verdicts = [passes_filters(mol, smiles) for mol, smiles in zip(mols, canonical, strict=True)]
-    profiles = dict(zip(read, _profiles(mols, canonical, verdicts), strict=True))
+    compositions = [Composition.of(mol) for mol in mols]
+    verdicts = [passes_filters(*known) for known in zip(mols, canonical, compositions, strict=True)]
+    profiles = dict(zip(read, _profiles(mols, canonical, compositions, verdicts), strict=True))
     return [profiles.get(place) for place in range(len(batch))]
 
 
@@ -81,7 +83,8 @@ def profiles_of_reference(batch: Sequence[str]) -> list[Profile | None]:
     """Profiles of reference molecules as they are stored, None for the invalid ones; without the filters' verdict."""
     read = {place: mol for place, smiles in enumerate(batch) if (mol := _parse(smiles)) is not None}
     mols = list(read.values())
-    found = _profiles(mols, [Chem.MolToSmiles(mol) for mol in mols], [None] * len(mols))
+    compositions = [Composition.of(mol) for mol in mols]
+    found = _profiles(mols, [Chem.MolToSmiles(mol) for mol in mols], compositions, [None] * len(mols))
     profiles = dict(zip(read, found, strict=True))
     return [profiles.get(place) for place in range(len(batch))]
 
@@ -113,10 +116,12 @@ def _read_back(smiles: str, mol: Chem.Mol) -> tuple[Chem.Mol, str]:
     return again, Chem.MolToSmiles(again)
 
 
-def _profiles(mols: list[Chem.Mol], canonical: list[str], verdicts: Sequence[bool | None]) -> list[Profile]:
+def _profiles(
+    mols: list[Chem.Mol], canonical: list[str], compositions: list[Composition], verdicts: Sequence[bool | None]
+) -> list[Profile]:
     columns = (
         canonical,
-        properties(mols),
+        properties(mols, compositions),
         [morgan_bits(mol) for mol in mols],
         [brics_fragments(mol) for mol in mols],
         [murcko_scaffold(mol) for mol in mols],

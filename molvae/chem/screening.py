@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from rdkit import Chem
 
+from molvae.chem.smarts import AtomKind, atom_can_be, bond_can_be, relaxations
 from molvae.errors import InputError
 
-# What a match needs: atoms of an element (z,), bonds between two elements (z, z), such bonds of an order (z, z, order).
-Feature = tuple[float, ...]
+# What a match needs: atoms that can be (a SMARTS atom,), bonds that can be (atom, bond, atom).
+Feature = tuple[str, ...]
 
-_ORDERS = {"-": 1.0, "=": 2.0, "#": 3.0, ":": 1.5}
-_SYMBOLS = {"B": 5, "C": 6, "N": 7, "O": 8, "F": 9, "P": 15, "S": 16, "Cl": 17, "Br": 35, "I": 53}
-_SYMBOLS |= {"b": 5, "c": 6, "n": 7, "o": 8, "p": 15, "s": 16}
+_HYDROGEN = AtomKind(1, aromatic=False, charge=0, connections=1, ring=False)
+
+Counts = npt.NDArray[np.float32]
+BondKind = tuple[AtomKind, Chem.BondType, AtomKind]
+
+
+class Composition(NamedTuple):
+    """How often each kind of atom, and of bond with its two atoms, occurs in a molecule, its hydrogens left out."""
+
+    atoms: Counter[AtomKind]
+    bonds: Counter[BondKind]
+
+    @classmethod
+    def of(cls, mol: Chem.Mol) -> Composition:
+        """The composition of a molecule."""
+        kinds = _kinds(mol)
+        bonds = [mol.GetBondWithIdx(index) for index in range(mol.GetNumBonds())]
+        ends = [(kinds[bond.GetBeginAtomIdx()], bond.GetBondType(), kinds[bond.GetEndAtomIdx()]) for bond in bonds]
+        return cls(Counter(kinds), Counter(ends))
 
 
 class PatternSet:
     """SMARTS patterns, and which of them match a molecule.
 
-    A pattern whose elements and bonds a molecule does not have cannot match it. Only the others are matched, so the
-    answer is exactly that of matching all of them; for drug-like molecules and the PAINS patterns it takes a tenth of
-    the time.
+    A pattern that needs more of some kind of atom or bond than a molecule has cannot match it. Only the others are
+    matched, so the answer is exactly that of matching all of them.
 
     Args:
         patterns: SMARTS strings.
@@ -36,53 +54,104 @@ class PatternSet:
     def __init__(self, patterns: Sequence[str]):
         self.patterns = [_query(pattern) for pattern in patterns]
         needs = [_needs(pattern) for pattern in self.patterns]
-        self._columns = {feature: column for column, feature in enumerate(sorted(set().union(*needs)))}
-        self._needs = np.zeros((len(needs), len(self._columns) + 1), dtype=np.int32)
-        for row, need in zip(self._needs, needs, strict=True):
-            for feature, count in need.items():
-                row[self._columns[feature]] = count
-        self._bond_columns: dict[tuple[int, int, float], tuple[int, int]] = {}
+        distinct = sorted({need for of_pattern in needs for need in of_pattern.items()})
+        place = {need: index for index, need in enumerate(distinct)}
+        self._matcher = _Matcher([feature for feature, _ in distinct])
+        self._least = np.array([count for _, count in distinct], dtype=np.float32)
+        self._places = np.array([place[need] for of_pattern in needs for need in of_pattern.items()])
+        self._starts = np.cumsum([0, *(len(of_pattern) for of_pattern in needs[:-1])])
 
-    def candidates(self, mol: Chem.Mol) -> list[int]:
+    def candidates(self, mol: Chem.Mol, composition: Composition | None = None) -> list[int]:
         """The patterns that the molecule's atoms and bonds, hydrogens included, do not rule out."""
-        found = [0] * (len(self._columns) + 1)  # the last column is for what no pattern asks for
-        elements = [mol.GetAtomWithIdx(index).GetAtomicNum() for index in range(mol.GetNumAtoms())]
-        for index, element in enumerate(elements):
-            found[self._columns.get((element,), -1)] += 1
-            hydrogens = mol.GetAtomWithIdx(index).GetTotalNumHs()
-            if hydrogens:
-                for feature in ((1,), (1, element), (1, element, 1.0)):
-                    found[self._columns.get(feature, -1)] += hydrogens
-        for index in range(mol.GetNumBonds()):
-            bond = mol.GetBondWithIdx(index)
-            begin, end = elements[bond.GetBeginAtomIdx()], elements[bond.GetEndAtomIdx()]
-            for column in self._of_bond(begin, end, bond.GetBondTypeAsDouble()):
-                found[column] += 1
-        found[-1] = 0
-        ruled_out = (self._needs > np.array(found, dtype=np.int32)).any(axis=1)
-        return [int(index) for index in np.flatnonzero(~ruled_out)]
+        enough = self._matcher.counts(composition or Composition.of(mol)) >= self._least
+        possible = np.logical_and.reduceat(enough[self._places], self._starts)
+        return [int(index) for index in np.flatnonzero(possible)]
 
-    def matches(self, mol: Chem.Mol) -> Iterator[int]:
+    def matches(self, mol: Chem.Mol, composition: Composition | None = None) -> Iterator[int]:
         """Indices of the patterns that match the molecule with its hydrogens as atoms, in order."""
-        candidates = self.candidates(mol)
+        candidates = self.candidates(mol, composition)
         whole = Chem.AddHs(mol) if candidates else mol
         return (index for index in candidates if whole.HasSubstructMatch(self.patterns[index]))
 
-    def num_matches(self, mol: Chem.Mol) -> int:
+    def num_matches(self, mol: Chem.Mol, composition: Composition | None = None) -> int:
         """How many patterns match the molecule as it is, its implicit hydrogens no atoms."""
-        return sum(mol.HasSubstructMatch(self.patterns[index]) for index in self.candidates(mol))
+        return sum(mol.HasSubstructMatch(self.patterns[index]) for index in self.candidates(mol, composition))
 
-    def any_match(self, mol: Chem.Mol) -> bool:
+    def any_match(self, mol: Chem.Mol, composition: Composition | None = None) -> bool:
         """Whether a pattern matches."""
-        return next(self.matches(mol), None) is not None
+        return next(self.matches(mol, composition), None) is not None
 
-    def _of_bond(self, begin: int, end: int, order: float) -> tuple[int, int]:
-        columns = self._bond_columns.get((begin, end, order))
-        if columns is None:
-            low, high = sorted((begin, end))
-            columns = self._columns.get((low, high), -1), self._columns.get((low, high, order), -1)
-            self._bond_columns[begin, end, order] = columns
-        return columns
+
+class _Matcher:
+    """How many atoms or bonds of a molecule can be each feature; each kind is compared with the features once."""
+
+    def __init__(self, features: Sequence[Feature]):
+        self._atoms = sorted({expression for feature in features for expression in feature[::2]})
+        self._bonds = sorted({feature[1] for feature in features if len(feature) > 1} | {""})
+        place = {expression: index for index, expression in enumerate(self._atoms)}
+        self._is_bond = np.array([len(feature) > 1 for feature in features])
+        self._begin = np.array([place[feature[0]] for feature in features])
+        self._end = np.array([place[feature[-1]] for feature in features])
+        self._order = np.array([self._bonds.index(feature[1]) if len(feature) > 1 else 0 for feature in features])
+        self._of_atom: dict[AtomKind, npt.NDArray[np.bool_]] = {}
+        self._atom_rows: dict[AtomKind, Counts] = {}
+        self._bond_rows: dict[BondKind, Counts] = {}
+
+    def counts(self, composition: Composition) -> Counts:
+        """How many atoms or bonds can be each feature."""
+        for kind in composition.atoms:
+            if kind not in self._atom_rows:
+                self._atom_rows[kind] = self._atom(kind)
+        for bond in composition.bonds:
+            if bond not in self._bond_rows:
+                self._bond_rows[bond] = self._bond(*bond)
+        rows = [*map(self._atom_rows.get, composition.atoms), *map(self._bond_rows.get, composition.bonds)]
+        counts = [*composition.atoms.values(), *composition.bonds.values()]
+        found: Counts = np.array(counts, dtype=np.float32) @ np.array(rows, dtype=np.float32)
+        return found
+
+    def _atom(self, kind: AtomKind) -> Counts:
+        """The atom with the hydrogens on it that are no atoms."""
+        row: Counts = (self._can_be(kind)[self._begin] & ~self._is_bond).astype(np.float32)
+        if kind.implicit:
+            row += kind.implicit * (self._atom(_HYDROGEN) + self._bond(kind, Chem.BondType.SINGLE, _HYDROGEN))
+        return row
+
+    def _bond(self, begin: AtomKind, order: Chem.BondType, end: AtomKind) -> Counts:
+        one, other = self._can_be(begin), self._can_be(end)
+        ends = (one[self._begin] & other[self._end]) | (other[self._begin] & one[self._end])
+        orders = _array(bond_can_be(expression, order) for expression in self._bonds)
+        row: Counts = (ends & orders[self._order] & self._is_bond).astype(np.float32)
+        return row
+
+    def _can_be(self, kind: AtomKind) -> npt.NDArray[np.bool_]:
+        if kind not in self._of_atom:
+            self._of_atom[kind] = _array(atom_can_be(expression, kind) for expression in self._atoms)
+        return self._of_atom[kind]
+
+
+def _array(values: Iterable[bool]) -> npt.NDArray[np.bool_]:
+    return np.array(list(values), dtype=np.bool_)
+
+
+def _kinds(mol: Chem.Mol) -> list[AtomKind]:
+    atoms = [mol.GetAtomWithIdx(index) for index in range(mol.GetNumAtoms())]
+    elements = [atom.GetAtomicNum() for atom in atoms]
+    whole = 1 not in elements  # no hydrogen is an atom, so that those that are not are all
+    return [
+        _kind(
+            whole, element, atom.GetIsAromatic(), atom.GetFormalCharge(), atom.GetTotalNumHs(), atom.GetTotalDegree(),
+            atom.IsInRing(),
+        )
+        for element, atom in zip(elements, atoms, strict=True)
+    ]  # fmt: skip
+
+
+@cache
+def _kind(
+    whole: bool, element: int, aromatic: bool, charge: int, implicit: int, connections: int, ring: bool
+) -> AtomKind:
+    return AtomKind(element, aromatic, charge, implicit if whole else None, connections, ring, implicit)
 
 
 def _query(pattern: str) -> Chem.Mol:
@@ -93,66 +162,12 @@ def _query(pattern: str) -> Chem.Mol:
 
 
 def _needs(query: Chem.Mol) -> Counter[Feature]:
-    """What any match has at least: only what the pattern says without an alternative."""
-    elements = [_element(atom.GetSmarts()) for atom in query.GetAtoms()]
-    needs: Counter[Feature] = Counter((element,) for element in elements if element is not None)
-    for bond in query.GetBonds():
-        low, high = elements[bond.GetBeginAtomIdx()], elements[bond.GetEndAtomIdx()]
-        if low is None or high is None:
-            continue
-        low, high = sorted((low, high))
-        needs[low, high] += 1
-        order = _bond_order(bond.GetSmarts())  # type: ignore[call-arg]
-        if order is not None:
-            needs[low, high, order] += 1
+    """What any match has at least: the pattern's atoms and bonds as they are, and relaxed to symbols and elements."""
+    needs: Counter[Feature] = Counter()
+    for names in zip(*(relaxations(atom.GetSmarts()) for atom in query.GetAtoms()), strict=True):
+        level: Counter[Feature] = Counter((name,) for name in names)
+        for bond in query.GetBonds():
+            begin, end = sorted((names[bond.GetBeginAtomIdx()], names[bond.GetEndAtomIdx()]))
+            level[begin, bond.GetSmarts(), end] += 1  # type: ignore[call-arg]
+        needs |= level
     return needs
-
-
-def _bond_order(smarts: str) -> float | None:
-    """The one order that a SMARTS bond can have, None if there are several or none is named."""
-    if "," in smarts:
-        return None
-    orders = [_ORDERS[part] for part in re.split("[&;]", smarts) if part in _ORDERS]
-    return orders[0] if orders else None
-
-
-def _element(smarts: str) -> int | None:
-    """The one element that a SMARTS atom can be, None if there are several or none is named."""
-    text = smarts[1:-1] if smarts.startswith("[") else smarts
-    for conjunct in _split(text, ";"):
-        elements = {_element_of_alternative(alternative) for alternative in _split(conjunct, ",")}
-        if len(elements) == 1 and None not in elements:
-            return elements.pop()
-    return None
-
-
-def _element_of_alternative(alternative: str) -> int | None:
-    for factor in _split(alternative, "&"):
-        if numbered := re.fullmatch(r"#(\d+)", factor):
-            return int(numbered[1])
-        if factor in _SYMBOLS:
-            return _SYMBOLS[factor]
-        if factor.startswith("$([") and (first := _first_bracket(factor[2:])):
-            return _element(first)
-    return None
-
-
-def _first_bracket(smarts: str) -> str | None:
-    """The leading bracket atom of a recursive pattern; it is the atom that carries the pattern."""
-    depth = 0
-    for position, character in enumerate(smarts):
-        depth += (character == "[") - (character == "]")
-        if depth == 0:
-            return smarts[: position + 1]
-    return None
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Split where no parenthesis or bracket is open."""
-    parts, depth, start = [], 0, 0
-    for position, character in enumerate(text):
-        depth += (character in "([") - (character in ")]")
-        if character == separator and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
-    return [*parts, text[start:]]
