@@ -20,6 +20,7 @@ from molvae.optimization.admission import admit
 from molvae.optimization.beginning import LIBRARY, make_folder, prepare
 from molvae.optimization.calling import Group, Measuring, measure
 from molvae.optimization.driver_lock import DriverLock
+from molvae.optimization.goals import GOALS, Goal
 from molvae.optimization.history import History
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.observations import Observations
@@ -71,6 +72,7 @@ class Campaign:
             folder: where it is to stand; the folder appears whole or not at all.
             choices: ``budget`` (labels to pay for); ``maximize`` and ``minimize`` (names of objectives) or ``outputs``
                 (all maximised); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
+                ``goal`` (what several objectives become, a name or a specification);
                 ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data); ``oracle``
                 (`OracleSettings`, for the record); ``seed``.
 
@@ -130,7 +132,7 @@ class Campaign:
     @property
     def history(self) -> History:
         """What the strategy is shown."""
-        return self._observations.history(self.budget_left)
+        return self._observations.history(self.budget_left, self._goal)
 
     @property
     def pending(self) -> pd.DataFrame:
@@ -253,6 +255,10 @@ class Campaign:
     def _entry(self, offset: int, made_in: int, proposal: Proposal) -> Entry:
         z = None if proposal.z is None else np.asarray(proposal.z, np.float64)
         return Entry(self._observations.next_number + offset, made_in, proposal.smiles, z, proposal.source)
+
+    @cached_property
+    def _goal(self) -> Goal:
+        return GOALS.build(self.settings.goal, objectives=self.settings.objectives)
 
     @cached_property
     def _strategy(self) -> Strategy:

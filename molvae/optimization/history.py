@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from molvae.optimization.goals import Goal, Single
+
 Floats = NDArray[np.float64]
 
 
@@ -37,11 +39,13 @@ class History:
         observations: in the order of proposal, whatever order the results came in.
         pending: canonical SMILES proposed and not answered yet.
         budget_left: labels that may still be asked for.
+        goal: how several objectives become one order.
     """
 
     observations: Sequence[Observation] = ()
     pending: frozenset[str] = frozenset()
     budget_left: int = 0
+    goal: Goal = Single()  # noqa: RUF009 - has no state
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -62,7 +66,7 @@ class History:
             len(self.succeeded), -1
         )
 
-    @property
+    @cached_property
     def scores(self) -> Floats:
-        """The first objective, ``(succeeded,)``, more is better."""
-        return self.values[:, 0] if self.succeeded else np.zeros(0)
+        """What the goal makes of the values, ``(succeeded,)``, more is better; not a number where it makes nothing."""
+        return self.goal.scores(self.values)

@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from molvae.optimization.goals import Goal, Single
 from molvae.optimization.history import History, Observation
 from molvae.optimization.ledger import Call, Entry
 from molvae.optimization.settings import ObjectiveSettings
@@ -115,7 +116,7 @@ class Observations:
         for number, observation in zip(self._order, self._observations, strict=True):
             yield self._entries[number], observation
 
-    def history(self, budget_left: int) -> History:
-        """The same for a strategy; a snapshot."""
+    def history(self, budget_left: int, goal: Goal | None = None) -> History:
+        """The same for a strategy; a snapshot. Without a goal the first objective leads."""
         pending = frozenset(entry.smiles for entry in self.pending.values())
-        return History(tuple(self._observations), pending, budget_left)
+        return History(tuple(self._observations), pending, budget_left, goal or Single())

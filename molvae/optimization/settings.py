@@ -81,6 +81,7 @@ class CampaignSettings(Section):
     outputs: list[str] = Field(min_length=1)
     objectives: list[ObjectiveSettings] = Field(min_length=1)
     strategy: Spec
+    goal: Spec = Field(default_factory=lambda: {"kind": "single"})  # what campaigns before goals went by
     oracle: OracleSettings = OracleSettings()
     model: FileSettings | None = None
     init: FileSettings | None = None

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from molvae.chem.moves import MAX_ATOMS, crossover, mutate
-from molvae.optimization.history import History, Observation
+from molvae.optimization.history import Floats, History, Observation
 from molvae.optimization.strategies.base import STRATEGIES, Proposal, Strategy, Tools
 from molvae.optimization.strategies.selection import SELECTIONS
 from molvae.optimization.strategies.starting import starting_molecules
@@ -49,13 +49,13 @@ class GraphGA(Strategy):
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """Starting molecules while there are few observations, children of the best for the rest of the round."""
-        parents = self._parents(history)
+        parents, scores = self._parents(history)
         if not parents:  # the start itself, or nothing has a value yet
             return starting_molecules(tools, num if history.observations else min(num, self._num_to_start(history)), history.known)
         first = starting_molecules(tools, min(num, self._num_to_start(history)), history.known)
         taken = history.known | {proposal.smiles for proposal in first}
         wanted = min(num - len(first), self.offspring)
-        children = self._children(parents, wanted, taken, tools)
+        children = self._children(parents, scores, wanted, taken, tools)
         return [*first, *children.values(), *starting_molecules(tools, wanted - len(children), taken | children.keys())]
 
     def _num_to_start(self, history: History) -> int:
@@ -64,17 +64,17 @@ class GraphGA(Strategy):
         of_budget = max(1, int(_START_SHARE * (paid + history.budget_left)))
         return max(0, min(self.population, of_budget) - len(history.known))
 
-    def _parents(self, history: History) -> list[Observation]:
-        """The best molecules, the best first; of equals the earlier."""
+    def _parents(self, history: History) -> tuple[list[Observation], Floats]:
+        """The best molecules and their scores, the best first; of equals the earlier."""
         scores = history.scores
-        best = [place for place in np.argsort(-scores, kind="stable") if np.isfinite(scores[place])]
-        return [history.succeeded[place] for place in best[: self.population]]
+        finite = [place for place in np.argsort(-scores, kind="stable") if np.isfinite(scores[place])]
+        best = finite[: self.population]
+        return [history.succeeded[place] for place in best], scores[best]
 
     def _children(
-        self, parents: list[Observation], num: int, known: Collection[str], tools: Tools
+        self, parents: list[Observation], scores: Floats, num: int, known: Collection[str], tools: Tools
     ) -> dict[str, Proposal]:
         """New children by their SMILES; fewer than asked for where the parents have no more."""
-        scores = np.array([parent.values[0] for parent in parents if parent.values is not None])
         couples = tools.rng.choice(len(parents), size=(_ATTEMPTS * num, 2), p=self.selection.chances(scores))
         children: dict[str, Proposal] = {}
         taken = set(known)

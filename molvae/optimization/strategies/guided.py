@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from molvae.optimization.acquisition import ACQUISITIONS, Acquisition
+from molvae.optimization.goals import Pareto
 from molvae.optimization.history import History
 from molvae.optimization.latents import Latents
 from molvae.optimization.strategies.base import Proposal, Strategy, Tools
+from molvae.optimization.strategies.frontier import OfObjectives, choose_for_front
 from molvae.optimization.strategies.pool import Pool, fill_from_library, fill_from_prior, unguided
 from molvae.optimization.strategies.ranking import Ranking
 from molvae.optimization.strategies.situation import Situation
@@ -27,11 +29,12 @@ class Guided(Strategy):
     Args:
         initial: molecules of the first design; labels known before count among them.
         ranking: what is believed of candidates; None leaves the choice to the order of the pool.
-        acquisition: how a batch is chosen, by name.
+        acquisition: how a batch is chosen, by name; a Pareto goal brings its own.
     """
 
     def __init__(self, initial: int, ranking: Ranking | None, acquisition: str):
         self.initial, self.ranking = initial, ranking
+        self.rankings = OfObjectives(ranking)
         self.acquisition: Acquisition = ACQUISITIONS.build({"kind": acquisition})
         self.latents = Latents()
 
@@ -64,6 +67,8 @@ class Guided(Strategy):
             order = situation.tools.rng.permutation(len(candidates))[:num]
             return [candidates[row] for row in order]
         waiting = [Proposal(smiles) for smiles in sorted(situation.history.pending)[:_MAX_WAITING]]
+        if isinstance(goal := situation.history.goal, Pareto):
+            return [candidates[row] for row in choose_for_front(self.rankings, goal, candidates, waiting, num, situation)]
         if not self.acquisition.minds_waiting:
             waiting = []
         belief = self.ranking.belief(situation, [*candidates, *waiting])
@@ -74,10 +79,13 @@ class Guided(Strategy):
 
     @property
     def state(self) -> dict[str, Any]:
-        """Hyperparameters of the ranking."""
-        return {"ranking": self.ranking.state} if self.ranking is not None else {}
+        """Hyperparameters of the ranking, and of those of further objectives."""
+        if self.ranking is None:
+            return {}
+        return {"ranking": self.ranking.state, **({"others": others} if (others := self.rankings.state) else {})}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         if self.ranking is not None and "ranking" in state:
             self.ranking.restore(state["ranking"])
+            self.rankings.restore(state.get("others", []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,33 +25,47 @@ class Situation:
         history: the campaign so far.
         tools: what the strategy works with.
         latents: where observed molecules lie.
+        objective: the one that ``targets`` are of; None for the scores.
+        whole: the situation that this is one objective of.
     """
 
     history: History
     tools: Tools
     latents: Latents
+    objective: int | None = None
+    whole: Situation | None = None
+
+    def of_objective(self, objective: int) -> Situation:
+        """The same with one objective for targets; all of them share their rows, so that draws belong together."""
+        return replace(self, objective=objective, whole=self)
 
     @cached_property
     def usable(self) -> list[Observation]:
-        """Observations with a finite value, in the order of proposal."""
-        return [each for each in self.history.succeeded if each.values and np.isfinite(each.values[0])]
+        """Observations with a score, in the order of proposal."""
+        scored = zip(self.history.succeeded, self.history.scores, strict=True)
+        return [each for each, score in scored if np.isfinite(score)]
 
     @cached_property
     def scores(self) -> Floats:
-        """The first objective of each usable one, more is better."""
-        return np.array([each.values[0] for each in self.usable if each.values], dtype=np.float64)
+        """The goal's score of each usable one, more is better."""
+        return self.history.scores[np.isfinite(self.history.scores)]
+
+    @cached_property
+    def values(self) -> Floats:
+        """The objectives of each usable one, ``(usable, objectives)``, more is better."""
+        return self.history.values[np.isfinite(self.history.scores)]
 
     @cached_property
     def all_scores(self) -> Floats:
-        """The first objective of each observation; not a number where there is none."""
-        values = [each.values[0] if each.values else np.nan for each in self.history.observations]
-        scores = np.array(values, dtype=np.float64)
+        """The score of each observation; not a number where there is none."""
+        scores = np.full(len(self.history.observations), np.nan)
+        scores[np.array([each.values is not None for each in self.history.observations], dtype=bool)] = self.history.scores
         return np.where(np.isfinite(scores), scores, np.nan)
 
     @cached_property
     def targets(self) -> Floats:
-        """Scores of the usable ones in units for a surrogate."""
-        return half_ranked(self.scores)
+        """Scores, or one objective, of the usable ones in units for a surrogate."""
+        return half_ranked(self.scores if self.objective is None else self.values[:, self.objective])
 
     @cached_property
     def ranking(self) -> Rows:
@@ -60,6 +74,8 @@ class Situation:
 
     def training_rows(self, max_points: int) -> Rows:
         """Rows to fit a surrogate to: all, or the best half, the latest quarter and a random one of the rest."""
+        if self.whole is not None:
+            return self.whole.shared_rows(max_points)
         if len(self.usable) <= max_points:
             return np.arange(len(self.usable))
         best = self.ranking[: max_points // 2]
@@ -69,11 +85,23 @@ class Situation:
         drawn = self.tools.rng.choice(others, size=max_points - len(best) - len(latest), replace=False)
         return np.sort(np.concatenate([best, latest, drawn]))
 
+    def shared_rows(self, max_points: int) -> Rows:
+        """`training_rows`, drawn once for all objectives."""
+        if max_points not in self._shared_rows:
+            self._shared_rows[max_points] = self.training_rows(max_points)
+        return self._shared_rows[max_points]
+
+    @cached_property
+    def _shared_rows(self) -> dict[int, Rows]:
+        return {}
+
     def points(self, rows: Sequence[int] | Rows) -> Floats:
         """Latent points of usable observations, ``(rows, latent)``; not a number where the model cannot read one."""
         return self._all_points[np.asarray(rows, dtype=np.intp)]
 
     @cached_property
     def _all_points(self) -> Floats:
+        if self.whole is not None:
+            return self.whole._all_points
         assert self.tools.space is not None
         return self.latents.of(self.usable, self.tools.space)
