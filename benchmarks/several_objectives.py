@@ -31,7 +31,7 @@ from molvae.report.fronts import draw_hypervolumes
 
 TAMOXIFEN = "CCC(=C(c1ccccc1)c1ccc(OCCN(C)C)cc1)c1ccccc1"
 ORACLES = [f"similarity:{TAMOXIFEN}", "qed", "logp"]
-SCALE = {ORACLES[0]: [0.0, 1.0], "qed": [0.0, 1.0], "logp": [0.0, 7.0]}
+SCALE = {"similarity": [0.0, 1.0], "qed": [0.0, 1.0], "logp": [0.0, 7.0]}
 METHODS: dict[str, tuple[str, str]] = {
     "random": ("random", "pareto"),
     "graph-ga-weighted": ("graph-ga", "weighted"),
@@ -79,7 +79,7 @@ def measure(method: str, seed: int, arguments: argparse.Namespace) -> dict[str, 
     started = time.perf_counter()
     begun = (folder / "config.toml").is_file()
     choices: dict[str, Any] = {} if begun else {
-        "oracle": ORACLES, "maximize": ORACLES[:2], "minimize": ORACLES[2:], "strategy": strategy, "seed": seed,
+        "oracle": ORACLES, "maximize": ["similarity", "qed"], "minimize": ["logp"], "strategy": strategy, "seed": seed,
         "goal": {"kind": goal, "scale": SCALE}, "budget": arguments.budget, "constraints": arguments.constraints,
     }  # fmt: skip
     summary = workflows.optimize(arguments.model, folder, resume=begun, quiet=True, num_workers=0, **choices)

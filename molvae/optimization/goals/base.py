@@ -52,8 +52,10 @@ class Goal(Part, ABC):
         """A table of the configuration by the place of each objective.
 
         Raises:
-            ConfigError: a name that is no objective.
+            ConfigError: no table, or a name that is no objective.
         """
+        if not isinstance(given, Mapping | None):
+            raise ConfigError("a value that does not fit", where=f"goal.{key}", got=given, expected="a table by objective")
         names = [objective.name for objective in self.objectives]
         for name in given or {}:
             if name not in names:
