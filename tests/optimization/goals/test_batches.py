@@ -10,7 +10,7 @@ from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolu
 from botorch.models import ModelListGP, SingleTaskGP
 from botorch.sampling.normal import IIDNormalSampler
 from botorch.settings import validate_input_scaling
-from scipy.stats import norm, spearmanr
+from scipy.stats import norm
 
 from molvae.optimization.goals.batches import BATCHES, QLogNEHVI, nearness
 from molvae.optimization.goals.cells import Cells
@@ -78,7 +78,7 @@ def test_values_are_those_of_botorchs_qlognehvi(
     candidates = torch.linspace(0.0, 1.0, 9, dtype=torch.float64)[:, None]
     reference = torch.tensor([-1.0, -1.0], dtype=torch.float64)
     theirs = qLogNoisyExpectedHypervolumeImprovement(
-        model, reference, baseline, sampler=IIDNormalSampler(torch.Size([1024]), seed=1), prune_baseline=False
+        model, reference, baseline, sampler=IIDNormalSampler(torch.Size([512]), seed=1), prune_baseline=False
     )
     with torch.no_grad():
         expected = theirs(candidates[:, None]).numpy()
@@ -87,11 +87,10 @@ def test_values_are_those_of_botorchs_qlognehvi(
             Belief(each.mean.squeeze(-1).numpy(), each.mvn.covariance_matrix.numpy())
             for each in (single.posterior(torch.cat([candidates, baseline])) for single in model.models)
         ]
-    assert posterior.mean.shape == (21, 2)
-    draws = draws_of(beliefs, 4096, 2) + 1.0
-    found = np.log(Cells.of(draws[:, 9:]).boxes.volumes_below(draws[:, :9]).mean(0))
-    np.testing.assert_allclose(found, expected, atol=0.25)
-    assert spearmanr(found, expected)[0] > 0.95
+    draws = draws_of(beliefs, 2048, 2) + 1.0
+    gains = Cells.of(draws[:, 9:]).boxes.volumes_below(draws[:, :9])
+    errors = gains.std(0) * np.sqrt(1 / 512 + 1 / 2048)
+    np.testing.assert_array_less(np.abs(np.exp(expected) - gains.mean(0)), 4 * errors + 1e-4)
     assert QLogNEHVI().choose(draws[:, :9], draws[:, 9:], 1) == [int(expected.argmax())]
 
 
