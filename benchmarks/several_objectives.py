@@ -4,8 +4,8 @@
         [--constraints 'sa <= 4' ...]
 
 Similarity to tamoxifen is to rise, drug-likeness is to rise (tamoxifen's is 0.45), logP is to fall (tamoxifen's is 6.0). The
-hypervolume is taken above similarity 0, QED 0 and logP 7, in units of the box from there to similarity 1, QED 1 and logP 0;
-the weighted goal has the same scales and equal weights. Every label counts, the start's too. It grows a run at a time
+hypervolume is taken above similarity 0, QED 0 and logP 6, in units of the box from there to similarity 1, QED 1 and logP 1 (less
+counts as 1); the weighted goal has the same scales and equal weights. Every label counts, the start's too. It grows a run at a time
 into ``benchmarks/results/several_objectives.json``, with a picture beside it, and goes on where it was stopped.
 """
 
@@ -31,7 +31,7 @@ from molvae.report.fronts import draw_hypervolumes
 
 TAMOXIFEN = "CCC(=C(c1ccccc1)c1ccc(OCCN(C)C)cc1)c1ccccc1"
 ORACLES = [f"similarity:{TAMOXIFEN}", "qed", "logp"]
-SCALE = {"similarity": [0.0, 1.0], "qed": [0.0, 1.0], "logp": [0.0, 7.0]}
+SCALE = {"similarity": [0.0, 1.0], "qed": [0.0, 1.0], "logp": [1.0, 6.0]}
 METHODS: dict[str, tuple[str, str]] = {
     "random": ("random", "pareto"),
     "graph-ga-weighted": ("graph-ga", "weighted"),

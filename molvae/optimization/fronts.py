@@ -62,7 +62,8 @@ class FrontFigures:
             "given": self.given,
             "reference": dict(zip(self.names, self.reference.tolist(), strict=True)),
             "ideal": dict(zip(self.names, self.ideal.tolist(), strict=True)),
-            "scaling": "each objective from 0 at its reference to 1 at its ideal value",
+            "scaling": "each objective from 0 at its reference to 1 at its ideal value"
+            + (", beyond which nothing is gained" if np.isfinite(self.frame.most).all() else ""),
             "num_on_front": len(self.members),
         }
 

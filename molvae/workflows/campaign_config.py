@@ -74,6 +74,8 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, Spec]:
         key, value = parse_assignment(assignment)
         place, _, name = key.partition(".")
         if place not in PLACES or not name:
-            raise ConfigError("an unknown key", where="--set", got=f"'{key}'", expected="strategy.KEY=VALUE or goal.KEY=VALUE")
+            raise ConfigError(
+                "an unknown key", where="--set", got=f"'{key}'", expected="strategy.KEY=VALUE or goal.KEY=VALUE"
+            )
         assign(tables[place], name, value)
     return tables

@@ -27,14 +27,16 @@ class Frame:
     Attributes:
         reference: ``(objectives,)``, more is better.
         ideal: ``(objectives,)``.
+        most: what a value can count for at the most, ``(objectives,)``: 1 where a scale says what is good enough.
     """
 
     reference: Floats
     ideal: Floats
+    most: Floats
 
     def __call__(self, values: Floats) -> Floats:
         """Values ``(..., objectives)`` in these units."""
-        return np.asarray((values - self.reference) / (self.ideal - self.reference))
+        return np.asarray(np.minimum((values - self.reference) / (self.ideal - self.reference), self.most))
 
 
 @GOALS.register("pareto")
@@ -49,7 +51,8 @@ class Pareto(Goal):
         acquisition: how a batch is chosen: ``qlognehvi``, ``thompson`` or ``greedy``.
         reference: values by name that a molecule has to surpass to count; the bad end of ``scale``, or else the worst among
             the first 50 molecules with values.
-        scale: ``[low, high]`` by name, the unit of the hypervolume; from the reference to the best of these 50 where none is given.
+        scale: ``[low, high]`` by name, the unit of the hypervolume; beyond its good end nothing is gained. From the reference
+            to the best of these 50, and without an end, where none is given.
         draws: joint draws that expected improvements are taken over.
     """
 
@@ -97,7 +100,8 @@ class Pareto(Goal):
                 ideal[place] = value + (unit if unit > 0.0 else 1.0)
         # All equal: above the reference, or none of them would ever count.
         reference = np.where(ideal > reference, reference, ideal - 1.0)
-        return Frame(reference, ideal)
+        most = np.where([place in self._ends for place in range(num)], 1.0, np.inf)
+        return Frame(reference, ideal, most)
 
     def scores(self, values: Floats) -> Floats:
         """Minus the number of the front, and between two fronts the greater what is dominated alone."""
@@ -105,7 +109,7 @@ class Pareto(Goal):
         finite = np.flatnonzero(np.isfinite(values).all(1)) if len(values) else np.zeros(0, np.intp)
         if len(finite):
             framed = self.frame(values)(values[finite])
-            ranks = front_ranks(values[finite], _TOLD_APART)
+            ranks = front_ranks(framed, _TOLD_APART)
             alone = contributions(framed, ranks)
             # What dominates nothing alone is told apart a little by its sum.
             middle = np.clip(framed, 0.0, 1.0).mean(1)

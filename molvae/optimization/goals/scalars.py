@@ -27,7 +27,8 @@ class Combination(Goal):
         objectives: of the campaign.
         weights: by name; 1 for an objective that is not named.
         scale: ``[low, high]`` by name, in the objective's own units, that become 0 and 1 (1 and 0 if it is minimised);
-            the smallest and the greatest value among the labels so far where none is given.
+            the smallest and the greatest value among the labels so far where none is given. Beyond the good end nothing is
+            gained.
     """
 
     def __init__(
@@ -50,14 +51,14 @@ class Combination(Goal):
         self._ends = self.turned_scale(scale)
 
     def scaled(self, values: Floats) -> Floats:
-        """Values in [0, 1] where they are within the scale; rows with a value that is not finite are not a number."""
+        """Values from 0 at the bad end to 1 from the good end on; rows with a value that is not finite are not a number."""
         finite = np.isfinite(values).all(1)
         units = np.full(values.shape, np.nan)
         if finite.any():
             low, high = values[finite].min(0), values[finite].max(0)
             for place, ends in self._ends.items():
                 low[place], high[place] = ends
-            units[finite] = (values[finite] - low) / np.where(high > low, high - low, 1.0)
+            units[finite] = np.minimum((values[finite] - low) / np.where(high > low, high - low, 1.0), 1.0)
         return units
 
 
@@ -66,7 +67,7 @@ class Weighted(Combination):
     """The weighted mean of the scaled objectives."""
 
     def scores(self, values: Floats) -> Floats:
-        """Beyond the ends of a scale it goes on in a straight line."""
+        """Beyond the bad end of a scale it goes on in a straight line."""
         return np.asarray(self.scaled(values) @ self.weights / self.weights.sum()) if len(values) else np.zeros(0)
 
 
@@ -78,8 +79,8 @@ class Product(Combination):
     """
 
     def scores(self, values: Floats) -> Floats:
-        """In [0, 1]: values beyond the ends of a scale count as its ends."""
+        """In [0, 1]: what is beyond the bad end of a scale counts as its end."""
         if not len(values):
             return np.zeros(0)
         shares = self.weights / self.weights.sum()
-        return np.asarray(np.prod(np.clip(self.scaled(values), 0.0, 1.0) ** shares, axis=1))
+        return np.asarray(np.prod(np.maximum(self.scaled(values), 0.0) ** shares, axis=1))

@@ -82,7 +82,6 @@ def test_values_are_those_of_botorchs_qlognehvi(
     )
     with torch.no_grad():
         expected = theirs(candidates[:, None]).numpy()
-        posterior = model.posterior(torch.cat([candidates, baseline]))
         beliefs = [
             Belief(each.mean.squeeze(-1).numpy(), each.mvn.covariance_matrix.numpy())
             for each in (single.posterior(torch.cat([candidates, baseline])) for single in model.models)

@@ -28,7 +28,9 @@ def included_and_excluded(points: np.ndarray) -> float:
 
 
 sets = st.integers(2, 4).flatmap(
-    lambda m: arrays(np.float64, st.tuples(st.integers(1, 7), st.just(m)), elements=st.sampled_from(np.linspace(-0.5, 1.5, 9)))
+    lambda m: arrays(
+        np.float64, st.tuples(st.integers(1, 7), st.just(m)), elements=st.sampled_from(np.linspace(-0.5, 1.5, 9))
+    )
 )
 
 
@@ -82,7 +84,9 @@ def test_repeated_cells_are_those_of_equal_problems() -> None:
     points = np.random.default_rng(3).random((1, 9, 3))
     once, repeated = Cells.of(np.repeat(points, 4, axis=0)), Cells.of(points).repeated(4)
     candidates = np.random.default_rng(4).random((4, 6, 3))
-    np.testing.assert_allclose(once.boxes.volumes_below(candidates), repeated.boxes.volumes_below(candidates), atol=1e-12)
+    np.testing.assert_allclose(
+        once.boxes.volumes_below(candidates), repeated.boxes.volumes_below(candidates), atol=1e-12
+    )
     assert isinstance(repeated.add(candidates[:, 0]), Boxes)
 
 

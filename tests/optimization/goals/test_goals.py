@@ -32,9 +32,13 @@ def test_a_weighted_mean_of_what_the_labels_span() -> None:
     np.testing.assert_allclose(Weighted(WORTH_COST, weights={"cost": 2.0}).scores(VALUES), expected)
 
 
-def test_a_scale_is_in_the_users_units_and_goes_on_in_a_straight_line() -> None:
+def test_a_scale_is_in_the_users_units_and_beyond_its_good_end_nothing_is_gained() -> None:
     goal = Weighted(WORTH_COST, scale={"worth": [0, 2], "cost": [2, 10]})
-    np.testing.assert_allclose(goal.scores(VALUES), [(0.5 + 0.75) / 2, (1.5 + 0.25) / 2, 1.0, (0.0 + 0.125) / 2])
+    np.testing.assert_allclose(goal.scores(VALUES), [(0.5 + 0.75) / 2, (1.0 + 0.25) / 2, 1.0, (0.0 + 0.125) / 2])
+    assert goal.scores(np.array([[-1.0, -12.0]])) == pytest.approx((-0.5 - 0.25) / 2)
+    np.testing.assert_array_equal(
+        Pareto(WORTH_COST, scale=goal.arguments["scale"]).frame(VALUES)(np.array([[9.0, -1.0]])), [[1.0, 1.0]]
+    )
 
 
 def test_a_product_is_the_geometric_mean_within_the_scale() -> None:
@@ -86,7 +90,9 @@ def test_equal_values_lie_above_the_reference() -> None:
         ({"kind": "product", "weights": 3}, WORTH_COST, "a table"),
     ],
 )
-def test_what_does_not_fit_is_named(spec: dict[str, object], objectives: list[ObjectiveSettings], expected: str) -> None:
+def test_what_does_not_fit_is_named(
+    spec: dict[str, object], objectives: list[ObjectiveSettings], expected: str
+) -> None:
     with pytest.raises(ConfigError, match=expected):
         choose_goal(spec, objectives)
 
