@@ -19,6 +19,11 @@ def optimize(
                        show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="The campaign's folder.", metavar="CAMPAIGN")] = Path("campaign"),
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default=False,
+                     help="A TOML file with these options, [strategy] and [goal]; the command line goes before it."),
+    ] = None,
     oracle: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", show_default=False,
@@ -51,7 +56,8 @@ def optimize(
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="strategy.KEY=VALUE", help="A setting of the strategy. May be repeated.",
+        typer.Option("--set", metavar="KEY=VALUE",
+                     help="strategy.KEY or goal.KEY: a setting, e.g. goal.kind=weighted. May be repeated.",
                      show_default=False),
     ] = None,
     budget: Annotated[
@@ -103,7 +109,7 @@ def optimize(
     from molvae import workflows
 
     summary = workflows.optimize(
-        model, out, oracle=oracle or (), command=oracle_command, manual=manual, maximize=maximize or (),
+        model, out, config=config, oracle=oracle or (), command=oracle_command, manual=manual, maximize=maximize or (),
         minimize=minimize or (), constraints=constraint or (), strategy=strategy, assignments=assignments or (),
         budget=budget, batch_size=batch_size, init=init, library=library, time_limit=time_limit,
         memory_limit=in_bytes(memory_limit), retries=retries,

@@ -16,6 +16,7 @@ from molvae.files import atomic_write, sync_folder, writing
 from molvae.model import find
 from molvae.optimization.constraints import Gate
 from molvae.optimization.constraints.constraint import canonical, read_constraints, unknown_names
+from molvae.optimization.goals import choose_goal
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.settings import CampaignSettings, FileSettings, OracleSettings, choose_objectives
 from molvae.optimization.start import StartSet, data_file, read_library, read_start
@@ -83,6 +84,7 @@ def prepare(
     batch_size: int = 50,
     strategy: str | Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    goal: str | Mapping[str, Any] | None = None,
     model: str | Path | None = None,
     init: str | Path | None = None,
     library: str | Path | None = None,
@@ -99,7 +101,7 @@ def prepare(
         seed=seed, budget=budget, batch_size=batch_size,
         outputs=list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
         objectives=objectives, constraints=canonical(constraints),
-        strategy=spec, oracle=oracle or OracleSettings(),
+        strategy=spec, goal=choose_goal(goal, objectives), oracle=oracle or OracleSettings(),
         model=None if model is None else FileSettings.of(Path(model), find(model) / MANIFEST),
         init=None if init_file is None else FileSettings.of(init_file),
         library=None if library_file is None else FileSettings.of(library_file),

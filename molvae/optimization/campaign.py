@@ -21,6 +21,7 @@ from molvae.optimization.beginning import LIBRARY, make_folder, prepare
 from molvae.optimization.calling import Group, Measuring, measure
 from molvae.optimization.constraints import Gate
 from molvae.optimization.driver_lock import DriverLock
+from molvae.optimization.goals import GOALS, Goal
 from molvae.optimization.history import History
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.observations import recall
@@ -71,7 +72,8 @@ class Campaign:
         Args:
             folder: where it is to stand; the folder appears whole or not at all.
             choices: ``budget`` (labels to pay for); ``maximize`` and ``minimize`` (names of objectives) or ``outputs``
-                (all maximised); ``constraints`` (``sa <= 4``); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
+                (all maximised); ``goal`` (what several objectives become, a name or a specification); ``constraints``
+                (``sa <= 4``); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
                 ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data); ``oracle``
                 (`OracleSettings`, for the record); ``seed``.
 
@@ -136,7 +138,7 @@ class Campaign:
     @property
     def history(self) -> History:
         """What the strategy is shown."""
-        return self._observations.history(self.budget_left)
+        return self._observations.history(self.budget_left, self._goal)
 
     @property
     def pending(self) -> pd.DataFrame:
@@ -263,6 +265,10 @@ class Campaign:
     def _entry(self, offset: int, made_in: int, proposal: Proposal) -> Entry:
         z = None if proposal.z is None else np.asarray(proposal.z, np.float64)
         return Entry(self._observations.next_number + offset, made_in, proposal.smiles, z, proposal.source)
+
+    @cached_property
+    def _goal(self) -> Goal:
+        return GOALS.build(self.settings.goal, objectives=self.settings.objectives)
 
     @cached_property
     def _strategy(self) -> Strategy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ class Labels:
             ``(labels,)``.
         given: the best value known before; None without one.
         sign: 1 if more is better, -1 if less.
+        known: the values known before, by molecule.
     """
 
     smiles: list[str]
     values: Floats
     given: float | None
     sign: float
+    known: Mapping[str, float] = field(default_factory=dict)
 
     def curve(self, top: int = 1) -> Floats:
         """Mean of the best ``top`` molecules after each label (of all while there are fewer; NaN while there is none)."""
@@ -115,12 +117,13 @@ def read_labels(folder: str | Path) -> dict[str, Labels]:
         means = {
             entry: np.nan if entry in infeasible else sum(replicates) / len(replicates) for entry, replicates in values.items()
         }
-        given = [means.pop(entry) for entry in {call.entry for call in calls if call.given}]
-        given = [value for value in given if value == value]
+        before = {smiles[entry]: means.pop(entry) for entry in dict.fromkeys(call.entry for call in calls if call.given)}
+        known = {molecule: value for molecule, value in before.items() if value == value}
         paid = [call for call in calls if not call.given]
         column = [means.pop(call.entry, np.nan) if call.measurement.ok else np.nan for call in paid]
-        best = objective.sign * max(objective.sign * value for value in given) if given else None
-        found[objective.name] = Labels([smiles[call.entry] for call in paid], np.array(column), best, objective.sign)
+        best = objective.sign * max(objective.sign * value for value in known.values()) if known else None
+        of_calls = [smiles[call.entry] for call in paid]
+        found[objective.name] = Labels(of_calls, np.array(column), best, objective.sign, known)
     return found
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from molvae.optimization.goals import Goal, Single
+
 Floats = NDArray[np.float64]
 
 
@@ -46,11 +48,13 @@ class History:
         observations: in the order of proposal, whatever order the results came in.
         pending: canonical SMILES proposed and not answered yet.
         budget_left: labels that may still be asked for.
+        goal: how several objectives become one order.
     """
 
     observations: Sequence[Observation] = ()
     pending: frozenset[str] = frozenset()
     budget_left: int = 0
+    goal: Goal = Single()  # noqa: RUF009 - has no state
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -71,19 +75,24 @@ class History:
             len(self.succeeded), -1
         )
 
-    @property
+    @cached_property
     def scores(self) -> Floats:
-        """What each is worth as a parent or a centre, ``(succeeded,)``, more is better: see `merits`."""
-        return merits(self.succeeded)
+        """What each is worth as a parent or a centre, ``(succeeded,)``, more is better; not a number where the goal makes nothing.
 
+        It is the goal's score among those that satisfy all constraints, and -inf for the others. As long as nothing satisfies
+        them, what is nearest to it counts as the best.
+        """
+        feasible = np.array([each.feasible for each in self.succeeded], dtype=bool)
+        if feasible.all():
+            return self.worths
+        scores = np.full(len(feasible), -np.inf)
+        if feasible.any():
+            scores[feasible] = self.goal.scores(self.values[feasible])
+        else:
+            scores = np.array([-each.violation for each in self.succeeded])
+        return np.where(np.isnan(self.worths), np.nan, scores)
 
-def merits(observations: Sequence[Observation]) -> Floats:
-    """The first objective of observations that have one, ``(observations,)``; -inf for those that violate a constraint.
-
-    As long as nothing satisfies all constraints, what is nearest to it counts as the best.
-    """
-    worth = np.array([each.values[0] for each in observations if each.values is not None], dtype=np.float64)
-    feasible = np.array([each.feasible for each in observations], dtype=bool)
-    if feasible.all():
-        return worth
-    return np.where(feasible, worth, -np.inf) if feasible.any() else np.array([-each.violation for each in observations])
+    @cached_property
+    def worths(self) -> Floats:
+        """What the goal makes of the values, constraints left aside, ``(succeeded,)``; not a number where it makes nothing."""
+        return self.goal.scores(self.values)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from molvae.optimization.beginning import GIVEN, INIT, TOLD
 from molvae.optimization.constraints import Constraints, Gate
+from molvae.optimization.goals import Goal, Single
 from molvae.optimization.history import History, Observation
 from molvae.optimization.ledger import Call, Entry, Ledger
 from molvae.optimization.settings import CampaignSettings, ObjectiveSettings
@@ -136,10 +137,10 @@ class Observations:
         for number, observation in zip(self._order, self._observations, strict=True):
             yield self._entries[number], observation
 
-    def history(self, budget_left: int) -> History:
-        """The same for a strategy; a snapshot."""
+    def history(self, budget_left: int, goal: Goal | None = None) -> History:
+        """The same for a strategy; a snapshot. Without a goal the first objective leads."""
         pending = frozenset(entry.smiles for entry in self.pending.values())
-        return History(tuple(self._observations), pending, budget_left)
+        return History(tuple(self._observations), pending, budget_left, goal or Single())
 
 
 def _worth(observation: Observation) -> float | None:

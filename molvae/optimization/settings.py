@@ -83,6 +83,7 @@ class CampaignSettings(Section):
     objectives: list[ObjectiveSettings] = Field(min_length=1)
     constraints: list[str] = Field(default_factory=list)
     strategy: Spec
+    goal: Spec = Field(default_factory=lambda: {"kind": "single"})  # what campaigns before goals went by
     oracle: OracleSettings = OracleSettings()
     model: FileSettings | None = None
     init: FileSettings | None = None

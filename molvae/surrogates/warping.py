@@ -41,6 +41,23 @@ def half_ranked(values: Floats) -> Floats:
     return np.asarray((result - result.mean()) / max(result.std(), 1e-12))
 
 
+def unwarped(warped: Floats, targets: Floats, values: Floats) -> Floats:
+    """Warped numbers of any shape in the units of the values again: straight lines between what was observed.
+
+    Below the worst value it is the worst; beyond the best one the line from the middle to the best goes on.
+
+    Args:
+        warped: what a surrogate says.
+        targets: ``half_ranked(values)``, or some of it.
+        values: ``(points,)``, at least one.
+    """
+    targets, first = np.unique(targets, return_index=True)
+    values = np.asarray(values, dtype=np.float64)[first]
+    middle = len(targets) // 2 if len(targets) > 2 else 0
+    rise = (values[-1] - values[middle]) / max(float(targets[-1] - targets[middle]), 1e-12)
+    return np.asarray(np.interp(warped, targets, values) + rise * np.maximum(warped - targets[-1], 0.0))
+
+
 def _deviation_of_good(values: Floats, middle: float) -> float:
     """Of the values above the middle from it; by their median, which one outlier does not move."""
     above = values[values > middle] - middle

@@ -12,19 +12,27 @@ from typing import Any
 from molvae.chem.drawing import draw_grid
 from molvae.files import atomic_write, write_bytes
 from molvae.optimization.figures import Labels, read_labels, summarize
+from molvae.optimization.fronts import front_figures
+from molvae.optimization.goals import GOALS
 from molvae.optimization.ledger import LEDGER, Ledger
 from molvae.optimization.schema import identifier
 from molvae.optimization.settings import CampaignSettings
 from molvae.report.campaigns import Progress, draw_best_so_far
 from molvae.workflows.environment import environment
+from molvae.workflows.front_report import write_front
 
 NUM_DRAWN = 24
 
 
 def write_report(folder: Path) -> dict[str, Any]:
-    """Write summary.json, molecules.csv, best_so_far.png and molecules.png, with constraints dropped.csv; the summary."""
+    """Write summary.json, molecules.csv and pictures, of several objectives the Pareto front, of constraints dropped.csv; the summary."""
     labels = read_labels(folder)
     summary = summarize(folder, labels)
+    settings = CampaignSettings.load(folder)
+    front = front_figures(labels, GOALS.build(settings.goal, objectives=settings.objectives))
+    if front is not None:
+        summary["hypervolume"] = front.summary
+        write_front(folder, front, str(summary["strategy"]["kind"]))
     with atomic_write(folder / "summary.json") as file:
         file.write(json.dumps({**summary, "about": environment()}, indent=2, allow_nan=False) + "\n")
     _write_molecules(folder)
@@ -72,6 +80,8 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"dropped before any label, in dropped.csv: {kinds}")
     if summary.get("infeasible"):
         lines.append(f"{summary['infeasible']:,} labelled molecules violate a constraint and do not count")
+    if volume := summary.get("hypervolume"):
+        lines.append(f"{volume['num_on_front']:,} molecules on the Pareto front (pareto.csv), hypervolume {volume['value']:.4f}")
     for name, figures in summary["objectives"].items():
         if figures["best"] is not None:
             shown = {"best": "best", "top10_mean": "mean of the best 10", "auc_top10": "AUC top-10"}

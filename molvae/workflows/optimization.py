@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from molvae.config import parse_assignment
 from molvae.errors import ConfigError, InputError
 from molvae.files import atomic_write
 from molvae.optimization.beginning import choose_strategy
 from molvae.optimization.campaign import Campaign
 from molvae.optimization.constraints.constraint import canonical, unknown_names
+from molvae.optimization.goals import choose_goal
 from molvae.optimization.settings import CampaignSettings, OracleSettings, choose_objectives
 from molvae.optimization.telling import TellReport
+from molvae.workflows.campaign_config import filled, over, read_assignments, read_campaign_file
 from molvae.workflows.campaign_progress import CampaignProgress
 from molvae.workflows.campaign_report import summary_lines, write_report
 
@@ -30,6 +31,7 @@ def optimize(
     model: str | Path | None = None,
     out: str | Path = "campaign",
     *,
+    config: Path | None = None,
     oracle: OracleSpec | Sequence[OracleSpec] = (),
     command: str | None = None,
     manual: bool = False,
@@ -37,6 +39,7 @@ def optimize(
     minimize: Sequence[str] = (),
     constraints: Sequence[str] = (),
     strategy: str | Mapping[str, Any] | None = None,
+    goal: str | Mapping[str, Any] | None = None,
     assignments: Sequence[str] = (),
     budget: int | None = None,
     batch_size: int | None = None,
@@ -56,6 +59,7 @@ def optimize(
     Args:
         model: a run or model folder; None for strategies that need none.
         out: the campaign's folder.
+        config: a TOML file with options, ``[strategy]`` and ``[goal]``; what is given here goes before it.
         oracle: names, ``module:function``, functions or `Oracle` objects.
         command: a program of one's own: SMILES in, values out.
         manual: people answer, by `ask` and `tell`; the folder is made and nothing run.
@@ -63,7 +67,8 @@ def optimize(
         minimize: names of outputs.
         constraints: what every molecule must be, e.g. ``sa <= 4``; see docs/campaigns.md.
         strategy: a name or a specification; ``hybrid`` with a model, ``graph-ga`` without.
-        assignments: ``strategy.key=value``.
+        goal: what several objectives become, a name or a specification; ``pareto`` if there are several.
+        assignments: ``strategy.key=value`` and ``goal.key=value``.
         budget: labels to pay for, 500 if not given. A campaign that is gone on with may be given more.
         batch_size: molecules of a round, 50 if not given.
         init: molecules to begin with; with a column for each objective they are labels known before, which cost nothing.
@@ -83,14 +88,22 @@ def optimize(
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
     """
+    given = filled(
+        {"model": model, "oracle": oracle, "oracle_command": command, "manual": manual, "maximize": maximize,
+         "minimize": minimize, "constraints": [constraints] if isinstance(constraints, str) else constraints,
+         "strategy": strategy, "goal": goal, "budget": budget, "batch_size": batch_size, "init": init,
+         "library": library, "seed": seed, "time_limit": time_limit, "retries": retries, "num_workers": num_workers,
+         "executor": executor},
+        read_campaign_file(config),
+    )  # fmt: skip
+    oracle = given.pop("oracle")
     specs = cast("list[OracleSpec]", list(oracle) if isinstance(oracle, list | tuple) else [oracle])
-    running = {"seconds": time_limit, "memory_bytes": memory_limit, "retries": retries, "num_workers": num_workers,
-               "executor": executor}  # fmt: skip
+    running = {"seconds": given.pop("time_limit"), "memory_bytes": memory_limit}
+    running |= {name: given.pop(name) for name in ("retries", "num_workers", "executor")}
+    arguments = read_assignments(assignments)
     wishes = {
-        "model": model, "specs": specs, "command": command, "manual": manual, "maximize": maximize, "minimize": minimize,
-        "constraints": [constraints] if isinstance(constraints, str) else constraints,
-        "strategy": strategy, "arguments": _arguments(assignments), "budget": budget, "batch_size": batch_size,
-        "init": init, "library": library, "seed": seed,
+        **given, "command": given.pop("oracle_command"), "specs": specs, "arguments": arguments["strategy"],
+        "goal": over(given["goal"], arguments["goal"]),
         "running": {name: value for name, value in running.items() if value is not None},
     }  # fmt: skip
     with _resume(Path(out), wishes) if resume else _begin(Path(out), wishes) as campaign:
@@ -119,8 +132,8 @@ def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
     return Campaign.create(
         out, outputs=outputs, oracle=settings, budget=wishes["budget"] or BUDGET,
         batch_size=wishes["batch_size"] or BATCH_SIZE, seed=wishes["seed"] or 0,
-        **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "model", "init",
-                                           "library")},
+        **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "goal", "model",
+                                           "init", "library")},
     )  # fmt: skip
 
 
@@ -158,6 +171,8 @@ def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
         spec = choose_strategy(wishes["strategy"] or settings.strategy, has_model=settings.model is not None,
                                arguments=wishes["arguments"])  # fmt: skip
         begun["--strategy"] = (spec, settings.strategy)
+    if wishes["goal"]:
+        begun["goal"] = (choose_goal(over(settings.goal, wishes["goal"]), settings.objectives), settings.goal)
     for option, given, stored in (
         ("--oracle-command", wishes["command"], settings.oracle.command),
         ("--batch-size", wishes["batch_size"], settings.batch_size),
@@ -280,15 +295,3 @@ def tell(
             print(line)
         print(f"{left:,} labels left")
     return report
-
-
-def _arguments(assignments: Sequence[str]) -> dict[str, Any]:
-    """``strategy.key=value`` as arguments of the strategy."""
-    arguments = {}
-    for assignment in assignments:
-        key, value = parse_assignment(assignment)
-        place, _, name = key.partition(".")
-        if place != "strategy" or not name:
-            raise ConfigError("an unknown key", where="--set", got=f"'{key}'", expected="strategy.KEY=VALUE")
-        arguments[name] = value
-    return arguments

@@ -6,6 +6,7 @@ import csv
 import json
 import sqlite3
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,66 @@ def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
     return table(Path("pending.csv"))
 
 
+CONFIG = """
+oracle = ["qed", "sa"]
+maximize = ["qed"]
+minimize = ["sa"]
+budget = 10
+seed = 7
+strategy = "graph-ga"
+
+[goal]
+kind = "pareto"
+scale = {qed = [0, 1], sa = [1, 10]}
+"""
+
+
+def test_a_campaign_from_a_file(molvae: Molvae) -> None:
+    Path("goal.toml").write_text(CONFIG)
+    words = ("optimize", "--config", "goal.toml", "--num-workers", 0, "--batch-size", 5, "--seed", 0)
+    answer = molvae(*words, "--set", "goal.reference.sa=6", "--out", "c")
+    assert answer.status == 0, answer.err
+    assert "10 of 10 labels" in answer.out
+    kept = tomllib.loads(Path("c/config.toml").read_text())
+    assert kept["goal"]["scale"] == {"qed": [0, 1], "sa": [1, 10]} and kept["goal"]["reference"] == {"sa": 6}
+    assert (kept["goal"]["kind"], kept["strategy"]["kind"], kept["seed"], kept["budget"]) == ("pareto", "graph-ga", 0, 10)
+    more = molvae("optimize", "--resume", "--out", "c", "--num-workers", 0, "--budget", 12, "--set", "goal.reference.sa=6")
+    assert more.status == 0 and "12 of 12 labels" in more.out
+    other = molvae("optimize", "--resume", "--out", "c", "--set", "goal.reference.sa=7")
+    assert other.status == 2 and "a campaign that began otherwise at goal" in other.err
+    ranked = molvae(*words, "--set", "goal.kind=weighted", "--set", "goal.weights.qed=2", "--out", "w", "--budget", 6)
+    assert ranked.status == 0 and tomllib.loads(Path("w/config.toml").read_text())["goal"]["weights"] == {"qed": 2}
+
+
+SEVERAL = ["optimize", "--out", "c", "--manual", "--maximize", "a", "--minimize", "b"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("goal.kind=paretto", "Did you mean 'pareto'?"),
+        ("goal.weight.a=1", "unknown key for goal 'pareto'"),
+        ("goal.scale.c=[0, 1]", "a name that is no objective at goal.scale"),
+        ("goal.scale.a=[1, 0]", "a scale that does not rise"),
+        ("goal.scale.a=wide", "expected 2 numbers in brackets"),
+        ("goal.acquisition=ei", "expected one of greedy, qlognehvi, thompson"),
+        ("goal.draws=0", "at goal.draws: got 0"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_one_line_and_status_2(molvae: Molvae, assignment: str, expected: str) -> None:
+    answer = molvae(*SEVERAL, "--set", assignment)
+    assert answer.status == 2 and answer.out == "" and answer.err.count("\n") == 1
+    assert expected in answer.err
+    assert not Path("c").exists()
+
+
+def test_a_key_that_a_campaign_does_not_have_is_named(molvae: Molvae) -> None:
+    Path("goal.toml").write_text("budgett = 3\n")
+    answer = molvae("optimize", "--config", "goal.toml", "--out", "c")
+    assert answer.status == 2 and "Did you mean 'budget'?" in answer.err
+    assert "no configuration file" in molvae("optimize", "--config", "none.toml").err
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -109,7 +170,7 @@ def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
         (["optimize", "--oracle", "qedd"], "Did you mean 'qed'?"),
         (["optimize", "--out", "c", "--manual", "--maximize", "a", "--strategy", "toi"], "Did you mean 'toy'?"),
         (["optimize", "--out", "c", "--oracle", "qed", "--constraint", "sa<=4", "--constraint", "sa <= 4"], "said twice"),
-        (["optimize", "--out", "c", "--manual", "--maximize", "a", "--set", "budget=3"], "expected strategy.KEY=VALUE"),
+        (["optimize", "--out", "c", "--manual", "--maximize", "a", "--set", "budget=3"], "expected strategy.KEY=VALUE or goal.KEY=VALUE"),
         (["optimize", "--out", "c", "--resume"], "no campaign at c"),
         (["ask", "c"], "no campaign at c"),
         (["tell", "c", "r.csv"], "no campaign at c"),

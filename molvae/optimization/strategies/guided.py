@@ -6,9 +6,11 @@ from abc import abstractmethod
 from typing import Any
 
 from molvae.optimization.acquisition import ACQUISITIONS, Acquisition
+from molvae.optimization.goals import Pareto
 from molvae.optimization.history import History
 from molvae.optimization.latents import Latents
 from molvae.optimization.strategies.base import Proposal, Strategy, Tools
+from molvae.optimization.strategies.frontier import OfObjectives, choose_for_front
 from molvae.optimization.strategies.learned import LearnedConstraints
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import Ranking
@@ -28,12 +30,13 @@ class Guided(Strategy):
     Args:
         initial: molecules of the first design; labels known before count among them.
         ranking: what is believed of candidates; None leaves the choice to the order of the pool.
-        acquisition: how a batch is chosen, by name.
+        acquisition: how a batch is chosen, by name; a Pareto goal brings its own.
         oversampling: points drawn for each one that is decoded, see `Usability`.
     """
 
     def __init__(self, initial: int, ranking: Ranking | None, acquisition: str, oversampling: int = 1):
         self.initial, self.ranking = initial, ranking
+        self.rankings = OfObjectives(ranking)
         self._learned = None if ranking is None else LearnedConstraints(ranking)
         self.acquisition: Acquisition = ACQUISITIONS.build({"kind": acquisition})
         self.latents, self.usability = Latents(), Usability(oversampling)
@@ -75,6 +78,8 @@ class Guided(Strategy):
             order = situation.tools.rng.permutation(len(candidates))[:num]
             return [candidates[row] for row in order]
         waiting = [Proposal(smiles) for smiles in sorted(situation.history.pending)[:_MAX_WAITING]]
+        if isinstance(goal := situation.history.goal, Pareto):
+            return [candidates[row] for row in choose_for_front(self.rankings, self._learned, goal, candidates, waiting, num, situation)]
         if not self.acquisition.minds_waiting:
             waiting = []
         belief = self.ranking.belief(situation, [*candidates, *waiting])
@@ -85,10 +90,11 @@ class Guided(Strategy):
 
     @property
     def state(self) -> dict[str, Any]:
-        """Hyperparameters of the ranking, and of those of learned constraints."""
+        """Hyperparameters of the ranking, of those of further objectives and of those of learned constraints."""
         if self.ranking is None or self._learned is None:
             return {"usability": self.usability.state} if self.usability.active else {}
         state: dict[str, Any] = {"ranking": self.ranking.state}
+        state |= {"others": others} if (others := self.rankings.state) else {}
         state |= {"constraints": learned} if (learned := self._learned.state) else {}
         return state | ({"usability": self.usability.state} if self.usability.active else {})
 
@@ -96,6 +102,7 @@ class Guided(Strategy):
         """Take up a state."""
         if self.ranking is not None and "ranking" in state:
             self.ranking.restore(state["ranking"])
+            self.rankings.restore(state.get("others", []))
         if self._learned is not None:
             self._learned.restore(state.get("constraints", []))
         self.usability.restore(state.get("usability", {}))

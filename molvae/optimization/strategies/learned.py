@@ -58,7 +58,7 @@ class LearnedConstraints:
         if not num:
             return None
         self._grow(num)
-        seen = [SignalSituation(situation.history, situation.tools, situation.latents, place) for place in range(num)]
+        seen = [SignalSituation(situation.history, situation.tools, situation.latents, place=place) for place in range(num)]
         beliefs = [ranking.belief(each, candidates) for ranking, each in zip(self._rankings, seen, strict=True)]
         return Feasibility(beliefs, [each.threshold for each in seen])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from molvae.optimization.history import Floats, History
@@ -50,13 +52,14 @@ class Restarts:
 
     def _seen(self, history: History) -> History:
         first = self._begun[-1] if self.from_nothing else 0
-        return History(history.observations[first:], history.pending, history.budget_left)
+        return replace(history, observations=history.observations[first:]) if first else history
 
 
 def scores(history: History) -> Floats:
-    """What each observation is worth, in the order of proposal; minus infinity without a value, or violating a constraint."""
-    values = [each.values[0] if each.values and each.feasible else -np.inf for each in history.observations]
-    return np.nan_to_num(np.array(values, dtype=np.float64), nan=-np.inf)
+    """The score of each observation, in the order of proposal; minus infinity where there is none."""
+    found = np.full(len(history.observations), -np.inf)
+    found[[each.values is not None for each in history.observations]] = np.nan_to_num(history.scores, nan=-np.inf)
+    return found
 
 
 def stall(scores: Floats) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from molvae.optimization.goals.front import front_ranks
 from molvae.optimization.history import Floats
 from molvae.optimization.strategies.base import STRATEGIES, Proposal
 from molvae.optimization.strategies.guided import Guided
@@ -68,7 +69,8 @@ class SparseGPStrategy(Guided):
     The protocol of Kusner et al. (2017), Jin et al. (2018) and Polykovskiy and Vetrov (2020), on SVGP instead of FITC, with
     the logarithm of the improvement and a batch chosen by joint draws instead of believing the mean. Points are
     drawn from the prior and around the best, moved up the expected improvement within the box of the observed points,
-    and decoded; those that mean no molecule, or a known one, are left out before the choice.
+    and decoded; those that mean no molecule, or a known one, are left out before the choice. For a Pareto front points are
+    not moved: those whose optimistic predictions are on the best fronts are decoded.
 
     Args:
         initial: molecules of the library, or from the prior, before the first fit.
@@ -115,6 +117,8 @@ class SparseGPStrategy(Guided):
 
     def _moved(self, starts: Floats, observed: Floats, wanted: int, situation: Situation) -> Floats:
         """The most promising starts, moved up; in random order where nothing is known."""
+        if not situation.history.goal.scalar:
+            return self._on_best_fronts(starts, wanted, situation)
         gp, best = self.sparse.surrogate(situation), situation.best_target
         if not isinstance(gp, SparseGP):
             return np.asarray(situation.tools.rng.permutation(starts))
@@ -122,3 +126,14 @@ class SparseGPStrategy(Guided):
         promise = gp.predict(starts)
         order = np.argsort(-(promise.mean + np.sqrt(promise.variance)), kind="stable")[:wanted]
         return gp.ascended(starts[order], best, low, high, self.ascent)
+
+    def _on_best_fronts(self, starts: Floats, wanted: int, situation: Situation) -> Floats:
+        """The starts that may be best in some way: by the fronts of mean plus deviation of each objective."""
+        hopes = np.zeros((len(starts), situation.values.shape[1]))
+        for objective, ranking in self.rankings.of(situation):
+            gp = ranking.surrogate(situation.of_objective(objective)) if isinstance(ranking, SparseRanking) else None
+            if isinstance(gp, SparseGP):
+                promise = gp.predict(starts)
+                hopes[:, objective] = promise.mean + np.sqrt(promise.variance)
+        hopes += 1e-9 * situation.tools.rng.random(hopes.shape)  # in random order where nothing is known
+        return np.asarray(starts[np.argsort(front_ranks(hopes, wanted), kind="stable")[:wanted]])

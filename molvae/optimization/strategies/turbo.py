@@ -49,8 +49,15 @@ class Turbo(Guided):
         self.regions = Regions(regions, replace(Rules(), initial=length))
 
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
-        weights = None if self.latent.hyperparameters is None else np.array(self.latent.hyperparameters.length_scales)
-        fill_from_regions(pool, self.regions, max(_FEWEST_POINTS, self.candidates * num), situation, weights, self.usability)
+        points = max(_FEWEST_POINTS, self.candidates * num)
+        fill_from_regions(pool, self.regions, points, situation, self._length_scales(), self.usability)
+
+    def _length_scales(self) -> Floats | None:
+        """Of the process; of several objectives' processes their geometric mean."""
+        known = [each.hyperparameters for each in self.rankings if isinstance(each, LatentRanking) and each.hyperparameters]
+        if len(known) == 1:
+            return np.array(known[0].length_scales)
+        return np.exp(np.mean([np.log(each.length_scales) for each in known], axis=0)) if known else None
 
     @property
     def state(self) -> dict[str, Any]:
