@@ -84,7 +84,7 @@ def front_figures(labels: Mapping[str, Labels], goal: Goal) -> FrontFigures | No
     known = [smiles for smiles in every[0].known if all(smiles in each.known for each in every)]
     given = _matrix([[each.known[smiles] for smiles in known] for each in every])
     paid = np.stack([each.values for each in every], axis=1)
-    whole = np.isfinite(paid).all(1)
+    whole = np.asarray(np.isfinite(paid).all(1))
     smiles = [*known, *(text for text, usable in zip(every[0].smiles, whole, strict=True) if usable)]
     values = np.concatenate([given, paid[whole]])
     frame = _pareto(goal).frame(signs * values)

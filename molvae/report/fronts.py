@@ -70,7 +70,8 @@ def draw_front(view: FrontView) -> bytes:
     height = 3.9 * rows if columns > 1 else 4.8
     molecules = 2.9 if view.shown else 0.0
     figure = Figure(figsize=(width, height + molecules + 0.3), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[height, molecules]) if view.shown else (figure, None)
+    heights = [height, molecules] if view.shown else [height]
+    above, *below = np.ravel(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False))
     axes = above.subplots(rows, columns, squeeze=False).ravel()
     for axis, pair in zip(axes, pairs, strict=False):
         points = _draw_pair(axis, view, *pair)
@@ -80,8 +81,8 @@ def draw_front(view: FrontView) -> bytes:
     above.colorbar(bar, ax=axes.tolist(), label="label", fraction=0.05, pad=0.01)
     axes[0].legend(fontsize=8, loc="best", framealpha=0.9)
     above.suptitle(f"{len(view.members):,} of {len(view.values):,} molecules are surpassed by no other", fontsize=11)
-    if below is not None:
-        _draw_molecules(below.subplots(1, len(view.shown), squeeze=False).ravel(), view)
+    if below:
+        _draw_molecules(below[0].subplots(1, len(view.shown), squeeze=False).ravel(), view)
     return as_png(figure)
 
 
@@ -143,7 +144,7 @@ def _framed(pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]
 
 def _trimmed(picture: NDArray[np.float32], margin: int = 12) -> NDArray[np.float32]:
     """A picture without its white borders."""
-    ink = (picture[..., :3] < 1.0).any(2)
+    ink = picture[..., :3].min(axis=2) < 1.0
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     if not len(rows):
         return picture

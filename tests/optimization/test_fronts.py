@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from molvae.optimization.figures import Labels, read_labels
 from molvae.optimization.fronts import front_figures
 from molvae.optimization.goals import Pareto, Single, Weighted
 from molvae.optimization.settings import ObjectiveSettings
+from molvae.oracles.base import Measurement
 from molvae.workflows.campaign_report import summary_lines, write_report
 from tests.optimization import toy
 
@@ -75,3 +77,33 @@ def test_a_campaign_with_several_objectives_leaves_its_front(tmp_path: Path) -> 
     for name in ("pareto.png", "hypervolume.png"):
         assert (campaign.folder / name).read_bytes().startswith(b"\x89PNG")
     assert any("on the Pareto front" in line for line in summary_lines(summary))
+
+
+class Leaving(toy.ToyOracle):
+    """Stops the campaign after so many answers, as a user does with Ctrl-C."""
+
+    def __init__(self, patience: int):
+        super().__init__()
+        self.patience = patience
+
+    def answer(self, smiles: str) -> Measurement:
+        if len(self.asked) > self.patience:
+            self.asked.pop()
+            raise KeyboardInterrupt
+        return super().answer(smiles)
+
+
+def test_a_campaign_for_a_front_goes_on_as_it_would_have_gone(tmp_path: Path, molecules: list[str]) -> None:
+    (tmp_path / "library.smi").write_text("\n".join(molecules[:60]) + "\n")
+    strategy = {"kind": "tanimoto", "initial": 8, "candidates": 3}
+    choices = {"strategy": strategy, "library": tmp_path / "library.smi", "budget": 24, "batch_size": 6}
+    oracle = toy.ToyOracle()
+    with toy.start(tmp_path / "whole", **choices) as campaign:
+        campaign.run(oracle)
+    asked: list[str] = []
+    for patience in (9, 10, 24):
+        leaving = Leaving(patience)
+        with toy.start(tmp_path / "parts", **choices) as campaign, suppress(KeyboardInterrupt):
+            campaign.run(leaving)
+        asked += leaving.asked
+    assert asked == oracle.asked and len(asked) == 24

@@ -75,7 +75,7 @@ class ThompsonFront(Batch):
 
     def worth(self, gains: Floats, place: int) -> Floats:
         """Its gain in the draw of this place."""
-        return gains[place % len(gains)]
+        return np.asarray(gains[place % len(gains)])
 
 
 @BATCHES.register("greedy")
@@ -88,7 +88,7 @@ class GreedyFront(Batch):
 
     def worth(self, gains: Floats, place: int) -> Floats:
         """Its gain."""
-        return gains[0]
+        return np.asarray(gains[0])
 
 
 def nearness(boxes: Boxes, candidates: Floats, smoothing: float = _SMOOTHING) -> Floats:

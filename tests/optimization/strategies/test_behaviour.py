@@ -222,40 +222,45 @@ CONSTRAINTS = {
 
 
 @pytest.mark.parametrize("texts", CONSTRAINTS.values(), ids=CONSTRAINTS)
-def test_nothing_that_a_constraint_forbids_is_proposed(spec: dict[str, Any], space: GridSpace, texts: list[str]) -> None:
+def test_nothing_that_a_constraint_forbids_is_proposed(
+    spec: dict[str, Any], goal: Goal, space: GridSpace, texts: list[str]
+) -> None:
     strategy, done = built(spec), list[Observation]()
     gate, judge = Gate(read_constraints(texts).free), Gate(read_constraints(texts).free)
     for number in range(4):
-        history = History(done, budget_left=100)
+        history = History(done, budget_left=100, goal=goal)
         proposals = strategy.propose(history, 6, tools(space, number, gate=gate))
         check(proposals, history, 6, space)
         assert all(judge.violation(each.smiles) == 0 for each in proposals)
-        done = done + observed(proposals)
+        done = done + observed(proposals, goal)
     finds_few = spec["kind"] in ("screen", "random")  # they have nothing else to choose from
     assert len(done) == 24 or (finds_few and len(texts) > 1)
 
 
-def constrained(proposals: list[Proposal]) -> list[Observation]:
-    """Nitrogen is good, and only the oracle knows that molecules of more than 20 characters are forbidden."""
+def constrained(proposals: list[Proposal], goal: Goal | None = None) -> list[Observation]:
+    """Nitrogen is good, oxygen too, and only the oracle knows that molecules of more than 20 characters are forbidden."""
+    num = len(goal.objectives) if goal is not None and goal.objectives else 1
     return [
-        Observation(each.smiles, (float(each.smiles.count("N")),), each.z, each.source, (20.5 - len(each.smiles),),
-                    max(0.0, len(each.smiles) - 20.0))
+        Observation(each.smiles, tuple(float(each.smiles.count(atom)) for atom in "NO"[:num]), each.z, each.source,
+                    (20.5 - len(each.smiles),), max(0.0, len(each.smiles) - 20.0))
         for each in proposals
     ]  # fmt: skip
 
 
-def test_a_constraint_that_only_the_oracle_knows_is_learned_deterministically(spec: dict[str, Any], space: GridSpace) -> None:
-    done = constrained([Proposal(smiles, source="given") for smiles in space.molecules[:40]])
+def test_a_constraint_that_only_the_oracle_knows_is_learned_deterministically(
+    spec: dict[str, Any], goal: Goal, space: GridSpace
+) -> None:
+    done = constrained([Proposal(smiles, source="given") for smiles in space.molecules[:40]], goal)
     strategy, resumed = built(spec), built(spec)
     for number in range(3):
         resumed = built(spec)
         resumed.restore(json.loads(json.dumps(strategy.state)))
-        history = History(done, budget_left=100)
+        history = History(done, budget_left=100, goal=goal)
         proposals = strategy.propose(history, 6, tools(space, number))
         check(proposals, history, 6, space)
         assert [each.smiles for each in resumed.propose(history, 6, tools(space, number))] == [e.smiles for e in proposals]
         assert resumed.state == strategy.state
-        done = done + constrained(proposals)
+        done = done + constrained(proposals, goal)
 
 
 def test_what_violates_is_no_parent_and_no_centre_unless_everything_does(space: GridSpace) -> None:
