@@ -77,7 +77,7 @@ def test_what_people_bring_is_labelled_but_does_not_count(tmp_path: Path) -> Non
     with Campaign.open(tmp_path / "c") as campaign:
         assert campaign.best == 3.0 and campaign.num_infeasible == 2
         assert [each.feasible for each in campaign.history.observations] == [False, True, False, True]
-        assert campaign.history.scores.tolist() == [-np.inf, 2.0, -np.inf, 3.0]
+        assert np.isfinite(campaign.history.scores).tolist() == [False, True, False, True]
     labels = read_labels(tmp_path / "c")["worth"]
     assert labels.best(9) == [("COC", 3.0)] and labels.given == 2.0
     assert summarize(tmp_path / "c")["infeasible"] == 2
