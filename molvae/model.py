@@ -268,9 +268,9 @@ class Model:
 
 def _valid(codec: SmilesCodec, units: torch.Tensor) -> NDArray[np.bool_]:
     """Which strings RDKit reads (imported here: only a guarded model needs chemistry)."""
-    from molvae.chem.molecules import is_molecule
+    from molvae.chem.molecules import are_molecules
 
-    return np.array([is_molecule(smiles) for smiles in codec.decode(units)], dtype=np.bool_)
+    return np.array(are_molecules(codec.decode(units)), dtype=np.bool_)
 
 
 def _sequence(records: Records) -> Records:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,9 @@ _TIME = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 _ECHO = re.compile(r"( while parsing: .*| for input: .*)$", re.DOTALL)
 _SHOWN = 60
 _read: Any = Chem.MolFromSmiles
+_REFUSING = int(
+    Chem.SanitizeFlags.SANITIZE_CLEANUP | Chem.SanitizeFlags.SANITIZE_PROPERTIES | Chem.SanitizeFlags.SANITIZE_KEKULIZE
+)
 
 
 class _Collector(logging.Handler):
@@ -69,6 +73,25 @@ def is_molecule(smiles: str) -> bool:
     with contextlib.nullcontext() if _collector.active else rdBase.BlockLogs():
         molecule = _read(smiles, _parameters())
     return molecule is not None and molecule.GetNumAtoms() > 0
+
+
+def are_molecules(strings: Sequence[str]) -> list[bool]:
+    """What `is_molecule` says of each string, without the properties of the molecule, which it would throw away.
+
+    Of RDKit's sanitisation only what can refuse: valences, and aromatic rings without alternating double bonds.
+    """
+    parameters = _parameters(sanitize=False, hydrogens=True)
+    with contextlib.nullcontext() if _collector.active else rdBase.BlockLogs():
+        return [_passes(smiles, parameters) for smiles in strings]
+
+
+def _passes(smiles: str, parameters: Any) -> bool:
+    if not smiles or len(smiles) > MAX_CHARACTERS or not (smiles.isascii() and smiles.isprintable()) or " " in smiles:
+        return False
+    molecule = _read(smiles, parameters)
+    if molecule is None or molecule.GetNumAtoms() == 0:
+        return False
+    return not Chem.SanitizeMol(molecule, _REFUSING, catchErrors=True)
 
 
 def parse(smiles: str) -> Chem.Mol:
@@ -149,8 +172,9 @@ def _plain(error: Exception) -> str:
 
 
 @cache
-def _parameters(sanitize: bool = True) -> Any:
+def _parameters(sanitize: bool = True, hydrogens: bool = False) -> Any:
     parameters: Any = Chem.SmilesParserParams()
+    parameters.removeHs = not hydrogens
     parameters.sanitize, parameters.parseName, parameters.allowCXSMILES = sanitize, False, False
     return parameters
 

@@ -44,7 +44,7 @@ def optimize(
     strategy: Annotated[
         str | None,
         typer.Option(metavar="S", show_default=False,
-                     help="turbo (default with a MODEL), graph-ga (default without), random, screen, ..."),
+                     help="hybrid (default with a MODEL), graph-ga (default without), turbo, tanimoto, random, ..."),
     ] = None,
     assignments: Annotated[
         list[str] | None,

@@ -44,16 +44,14 @@ class Product:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows) if self.packed else weight.t()
 
     def __call__(self, x: Float[Tensor, "rows in"]) -> Float[Tensor, "rows out"]:
-        """The product; x has some whole blocks of rows."""
-        if len(x) > self.rows:
-            return torch.cat([self(block) for block in torch.split(x, self.rows)])
+        """The product; x is one block of rows."""
         if self.packed:
             return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], ""))
         return x @ self.weight
 
 
 class Cell:
-    """A GRU layer that takes single steps (see ``recurrence`` for the algebra)."""
+    """A GRU layer that takes single steps, of one block of its rows (see ``recurrence`` for the algebra)."""
 
     def __init__(self, gru: nn.GRU, rows: int, is_first: bool):
         weight_input, weight_state, self.bias = (tensor.detach() for tensor in fold(gru))
@@ -68,6 +66,15 @@ class Cell:
         self.state[rows] = state
         self.u[rows] = (state + 1) / 2
 
+    def resume(self, rows: Int[Tensor, " some"], u: Float[Tensor, "some hidden"]) -> None:
+        """Let some rows go on from a state that a step has left, bit by bit."""
+        self.u[rows] = u
+        self.state[rows] = u.mul(2).sub_(1)
+
+    def keep(self, rows: Int[Tensor, " some"]) -> None:
+        """Forget all rows but these."""
+        self.state, self.u = self.state[rows], self.u[rows]
+
     def read(self, below: Float[Tensor, "rows input"]) -> Float[Tensor, "rows 4*hidden"]:
         """What the states below do to the gates."""
         assert self.of_input is not None
@@ -75,15 +82,16 @@ class Cell:
         gates[:, self.hidden :] += self.of_input(below)
         return gates
 
-    def step(self, gates: Float[Tensor, "rows 4*hidden"]) -> Float[Tensor, "rows hidden"]:
-        """One step; ``gates`` is overwritten."""
-        gates[:, : 3 * self.hidden] += self.of_state(self.state)
+    def step(self, gates: Float[Tensor, "block 4*hidden"], block: slice) -> Float[Tensor, "block hidden"]:
+        """One step of a block of rows; ``gates`` is overwritten."""
+        state, u = self.state[block], self.u[block]
+        gates[:, : 3 * self.hidden] += self.of_state(state)
         c, r, w, s = gates.chunk(4, dim=1)
         gates[:, self.hidden : 3 * self.hidden].sigmoid_()
         s.addcmul_(r, c).sigmoid_()
-        self.u.addcmul_(w, s.sub_(self.u))
-        torch.mul(self.u, 2, out=self.state).sub_(1)
-        return self.state
+        u.addcmul_(w, s.sub_(u))
+        torch.mul(u, 2, out=state).sub_(1)
+        return state
 
 
 class Queue:
@@ -151,9 +159,18 @@ class GreedyDecoding:
         """The string of each latent point, ``END`` behind its end."""
         return self.records(z, max_length)[0]
 
-    def records(self, z: Float[Tensor, "batch latent"], max_length: int) -> list[Tensor]:
-        """The string of each latent point, and what else a round records of every step; (batch, length) each."""
+    def records(
+        self, z: Float[Tensor, "batch latent"], max_length: int, starts: Int[Tensor, " batch"] | None = None
+    ) -> list[Tensor]:
+        """The string of each latent point, and what else a round records of every step; (batch, length, ...) each.
+
+        Args:
+            z: the latent points.
+            max_length: of a string, its end included.
+            starts: where each string goes on, multiples of `ROUND`; at its beginning, if None.
+        """
         nobody = len(z)
+        starts = self.token.new_zeros(nobody) if starts is None else starts
         said = self._pages(len(z) + 1, max_length + ROUND)
         number, position = self.token.new_full((self.rows,), nobody), self.token.new_zeros(self.rows)
         queue, steps = Queue(z, min(self.rows, ROWS), self._prepare), torch.arange(ROUND, device=z.device)
@@ -163,9 +180,15 @@ class GreedyDecoding:
                 numbers, prepared = queue.take(len(free))
                 chosen, free = free.tensor_split([len(numbers)])
                 self._begin(chosen, prepared, numbers)
-                number[chosen], position[chosen] = torch.arange(numbers.start, numbers.stop, device=z.device), 0
+                number[chosen] = torch.arange(numbers.start, numbers.stop, device=z.device)
+                position[chosen] = starts[numbers.start : numbers.stop]
             if len(free) == self.rows:
                 return [page[:-1, :max_length] for page in said]
+            if len(free) >= ROWS:  # nobody waits: whole blocks stand empty
+                kept = torch.cat([(number != nobody).nonzero()[:, 0], free[: len(free) % ROWS]])
+                number, position = number[kept], position[kept]
+                self._keep_rows(kept)
+            self._remember(number, position)
             spoken = self._round()
             for page, record in zip(said, spoken, strict=True):
                 page[number[:, None], position[:, None] + steps] = record
@@ -190,6 +213,15 @@ class GreedyDecoding:
             cell.set(rows, state)
         self.token[rows] = END
 
+    def _keep_rows(self, rows: Int[Tensor, " some"]) -> None:
+        """Forget all rows but these, which are whole blocks."""
+        self.rows, self.token, self.term = len(rows), self.token[rows], self.term[rows]
+        for cell in self.cells:
+            cell.keep(rows)
+
+    def _remember(self, number: Int[Tensor, " rows"], position: Int[Tensor, " rows"]) -> None:
+        """Called before every round, with the string of each row (beyond the last: nobody's) and its place there."""
+
     def _round(self) -> list[Int[Tensor, "rows round"]]:
         """A few tokens of every row, ``END`` behind an end."""
         said = torch.stack([self._step() for _ in range(ROUND)], dim=1)
@@ -201,12 +233,18 @@ class GreedyDecoding:
 
     def _scores(self) -> Float[Tensor, "rows vocab"]:
         """Of the next token of every row, which has read its last."""
-        gates = self.table.index_select(0, self.token)
+        size = min(self.rows, ROWS)
+        blocks = [self._scores_of(slice(begin, begin + size)) for begin in range(0, self.rows, size)]
+        return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+
+    def _scores_of(self, block: slice) -> Float[Tensor, "block vocab"]:
+        """Of a block of rows."""
+        gates = self.table.index_select(0, self.token[block])
         if self.z_to_every_step:
-            gates += self.term
-        state = self.cells[0].step(gates)
+            gates += self.term[block]
+        state = self.cells[0].step(gates, block)
         for cell in self.cells[1:]:
-            state = cell.step(cell.read(state))
+            state = cell.step(cell.read(state), block)
         return self.head(state) + self.head_bias
 
 

@@ -20,6 +20,10 @@ Row = Int[Tensor, " rows"]
 Column = Int[Tensor, "rows 1"]
 
 
+_TABLES = ("states", "system", "odd", "stack", "opener", "opened_as", "blocked")
+"""What a guard knows of each row, beside single numbers."""
+
+
 class Rules(Protocol):
     """The tables; see `molvae.chem.grammar.Grammar`, which has them."""
 
@@ -80,16 +84,40 @@ class Guard:
         self.stack = self.row.new_zeros(rows, depth)
         self.opener, self.opened_as = (self.row.new_zeros(rows, self.num_rings + 1) for _ in range(2))
         self.blocked = torch.zeros_like(self.opener, dtype=torch.bool)
-        # Views, a number for each row.
-        self.phase, self.current, self.atoms, self.depth, self.num_open, self.total, self.shared, self.left = self.row
+        self._number(self.row)
         self.phase.fill_(self.finished)
+
+    def _number(self, row: Int[Tensor, "numbers rows"]) -> None:
+        """Take these numbers of each row for one's own; the names are views."""
+        self.row = row
+        self.phase, self.current, self.atoms, self.depth, self.num_open, self.total, self.shared, self.left = row
 
     def begin(self, rows: Int[Tensor, " some"]) -> None:
         """Let new strings begin in some rows."""
         self.row[:, rows] = 0
         self.left[rows] = self.max_length - 2  # tokens that may follow the first, and leave room for the end
-        for table in (self.states, self.system, self.odd, self.stack, self.opener, self.opened_as, self.blocked):
-            table[rows] = 0
+        for name in _TABLES:
+            getattr(self, name)[rows] = 0
+
+    def snapshot(self, rows: Int[Tensor, " some"] | None = None) -> Int[Tensor, "some memory"]:
+        """All that is known of some rows, or of all, to go on from by `restore`."""
+        tables = [self.row.t(), *(getattr(self, name) for name in _TABLES)]
+        tables = tables if rows is None else [table.index_select(0, rows) for table in tables]
+        return torch.cat([table.to(torch.int16) for table in tables], dim=1)
+
+    def restore(self, rows: Int[Tensor, " some"], memory: Int[Tensor, "some memory"]) -> None:
+        """Let strings go on in some rows."""
+        tables = [getattr(self, name) for name in _TABLES]
+        numbers, *parts = torch.split(memory, [len(self.row), *(table.shape[1] for table in tables)], dim=1)
+        self.row[:, rows] = numbers.t().to(self.row.dtype)
+        for table, part in zip(tables, parts, strict=True):
+            table[rows] = part.to(table.dtype)
+
+    def keep(self, rows: Int[Tensor, " some"]) -> None:
+        """Forget all rows but these."""
+        for name in _TABLES:
+            setattr(self, name, getattr(self, name)[rows])
+        self._number(self.row[:, rows])
 
     def penalties(self) -> Float[Tensor, "rows vocab"]:
         """What the score of each token loses: 0, or so much that no allowed token is worse."""

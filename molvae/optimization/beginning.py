@@ -53,14 +53,14 @@ def choose_strategy(
     """The full specification of a strategy, every argument with its value.
 
     Args:
-        strategy: a name, a specification, or None: ``turbo`` with a model, ``graph-ga`` without.
+        strategy: a name, a specification, or None: ``hybrid`` with a model, ``graph-ga`` without.
         has_model: whether there is a latent space.
         arguments: that replace the specification's.
 
     Raises:
         ConfigError: an unknown strategy or argument, or one that needs a model where there is none.
     """
-    default = "turbo" if has_model else "graph-ga"
+    default = "hybrid" if has_model else "graph-ga"
     if strategy is None:
         strategy = default if default in STRATEGIES else "random"
     spec = {"kind": strategy} if isinstance(strategy, str) else dict(strategy)

@@ -61,7 +61,7 @@ def optimize(
         maximize: names of outputs; all outputs where neither this nor ``minimize`` names one.
         minimize: names of outputs.
         constraints: not yet.
-        strategy: a name or a specification; ``turbo`` with a model, ``graph-ga`` without.
+        strategy: a name or a specification; ``hybrid`` with a model, ``graph-ga`` without.
         assignments: ``strategy.key=value``.
         budget: labels to pay for, 500 if not given. A campaign that is gone on with may be given more.
         batch_size: molecules of a round, 50 if not given.

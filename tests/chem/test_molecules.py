@@ -1,12 +1,16 @@
+import gzip
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rdkit import Chem
 
 from molvae.chem.molecules import (
+    are_molecules,
     canonical_or_none,
     canonical_smiles,
+    is_molecule,
     molecule_or_reason,
     parse,
     prepare_worker,
@@ -16,6 +20,7 @@ from molvae.chem.molecules import (
 from molvae.errors import InputError
 from molvae.execution import Workers
 
+BUNDLED = Path(__file__).parents[2] / "molvae" / "bundled" / "moses_sample_test.smi.gz"
 REFUSED = {
     "": "empty",
     "C" * 1001: "longer than 1,000 characters",
@@ -44,6 +49,20 @@ def test_a_string_that_is_no_molecule_is_refused_with_its_reason(smiles: str) ->
 @pytest.mark.parametrize("smiles", ["CCO", "*C", "[13CH4]", "[Na+].[Cl-]", "C->N", "C" * 1000, "N[C@@H](C)C(=O)O"])
 def test_molecules_of_every_sort_are_read(smiles: str) -> None:
     assert molecule_or_reason(smiles)[1] == ""
+
+
+def test_many_strings_are_judged_as_each_is() -> None:
+    """Molecules with a character left out or doubled: half of them are none, for every reason that there is."""
+    with gzip.open(BUNDLED, "rt") as file:
+        molecules = [line.split()[0] for line in file if line.strip()][:700]
+    places = [(7 * number) % len(smiles) for number, smiles in enumerate(molecules)]
+    cut = [smiles[:place] + smiles[place + 1 :] for smiles, place in zip(molecules, places, strict=True)]
+    doubled = [smiles[:place] + smiles[place] + smiles[place:] for smiles, place in zip(molecules, places, strict=True)]
+    odd = ["cC", "c1cccc1C", "N(=O)=O", "[H][H]", "[H]", "C~C", "*", "[nH]1cccc1", "n1cccc1", "c1ccc2ccccc12", "C1=CC=C1c"]
+    strings = [*molecules, *cut, *doubled, *REFUSED, *odd]
+    judged = are_molecules(strings)
+    assert judged == [is_molecule(smiles) for smiles in strings]
+    assert 0.4 < sum(judged) / len(judged) < 0.9
 
 
 def test_canonical_forms_agree_with_rdkit_and_with_each_other() -> None:

@@ -177,3 +177,21 @@ def test_a_row_begins_anew() -> None:
     assert not torch.equal(guard.penalties(), fresh)
     guard.begin(torch.tensor([1]))
     assert torch.equal(guard.penalties()[1], fresh[1]) and not torch.equal(guard.penalties()[0], fresh[0])
+
+
+def test_a_row_goes_on_from_its_snapshot_and_forgotten_rows_are_not_missed() -> None:
+    scores = 3 * torch.randn(32, 30, len(VOCABULARY), generator=torch.Generator().manual_seed(7))
+    scores[:, :, END] -= 4
+    guard, other = Guard(rules_of(VOCABULARY), 32, 30), Guard(rules_of(VOCABULARY), 16, 30)
+    guard.begin(torch.arange(32))
+    kept = torch.arange(31, -1, -2)
+    for position in range(30):
+        penalties = guard.penalties()
+        if position == 12:
+            other.restore(torch.arange(16), guard.snapshot(kept))
+            guard.keep(kept)
+            penalties, scores = guard.penalties(), scores[kept]
+        if position >= 12:
+            assert torch.equal(other.penalties(), penalties)
+            other.take((scores[:, position] - penalties).argmax(1))
+        guard.take((scores[:, position] - penalties).argmax(1))

@@ -104,6 +104,44 @@ def test_a_refused_string_turns_off_where_the_margin_was_smallest(decoder: GRUDe
     assert checked > 5
 
 
+def test_a_string_that_was_wrong_is_the_one_guarded_from_its_beginning(decoder: GRUDecoder, rules: Grammar) -> None:
+    """It goes on from the middle, where it first said what is forbidden; a string that was right stays."""
+    z = points(384)
+    with torch.no_grad():
+        decoder.head.bias[END] += 4
+        try:
+            free, strings = decoder.generate(z, CODEC.num_units), guarded(decoder, z, rules)
+            whole = GuardedDecoding(rules, CODEC.num_units, None, decoder._speaking, 384).decode(z)
+        finally:
+            decoder.head.bias[END] -= 4
+    right, good = judge(free), judge(whole.tokens)
+    assert torch.equal(strings.tokens[right], free[right])
+    assert torch.equal(strings.tokens[~right & good], whole.tokens[~right & good])
+    assert right.sum() > 10 and (~right & good).sum() > 20
+
+
+def test_a_decoder_of_two_layers_goes_on_from_both(rules: Grammar) -> None:
+    torch.manual_seed(3)
+    decoder = GRUDecoder(len(CODEC.vocabulary), LATENT, 8, 32, 2, False).requires_grad_(False)
+    for parameter in decoder.parameters():
+        parameter *= 4
+    z = points(150)
+    strings = guarded(decoder, z, rules)
+    whole = GuardedDecoding(rules, CODEC.num_units, None, decoder._speaking).decode(z)
+    chosen = judge(whole.tokens) & ~judge(decoder.generate(z, CODEC.num_units))
+    assert chosen.sum() > 20
+    assert torch.equal(strings.tokens[chosen], whole.tokens[chosen])
+
+
+def test_what_is_remembered_at_once_makes_no_difference(
+    decoder: GRUDecoder, rules: Grammar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    z = points(600)
+    whole = guarded(decoder, z, rules)
+    monkeypatch.setattr("molvae.nets.guarded.KEPT", 1)
+    assert torch.equal(guarded(decoder, z, rules).tokens, whole.tokens)
+
+
 def test_a_judge_whom_nothing_pleases_gets_the_first_string(decoder: GRUDecoder, rules: Grammar) -> None:
     z = points(20)
     strings = decoder.generate_guarded(z, CODEC.num_units, rules, lambda tokens: np.zeros(len(tokens), dtype=bool))

@@ -11,9 +11,10 @@ from molvae.optimization.acquisition import ACQUISITIONS, Acquisition
 from molvae.optimization.history import History
 from molvae.optimization.latents import Latents
 from molvae.optimization.strategies.base import Proposal, Strategy, Tools
-from molvae.optimization.strategies.pool import Pool, fill_from_library, fill_from_prior, unguided
+from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import Ranking
 from molvae.optimization.strategies.situation import Situation
+from molvae.optimization.strategies.starting import starting_molecules
 
 _MAX_WAITING = 200
 
@@ -21,8 +22,8 @@ _MAX_WAITING = 200
 class Guided(Strategy):
     """A strategy that fills a pool with molecules and asks about those that its surrogate is in favour of.
 
-    Until ``initial`` molecules have been asked about, and as long as none of them has a value, molecules come from the
-    prior (from the library where there is no model); all of them count.
+    Until ``initial`` molecules have been asked about, and as long as none of them has a value, they are
+    `starting_molecules`; all of them count.
 
     Args:
         initial: molecules of the first design; labels known before count among them.
@@ -37,18 +38,25 @@ class Guided(Strategy):
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """See `Strategy.propose`."""
-        situation = Situation(history, tools, self.latents)
-        asked = len(history.observations) + len(history.pending)
+        seen = self._seen(history, tools)
+        situation = Situation(seen, tools, self.latents)
+        asked = len(seen.observations) + len(seen.pending)
         if not situation.usable:
-            return unguided(history, num, tools)
-        first = unguided(history, min(num, self.initial - asked), tools) if asked < self.initial else []
+            return starting_molecules(tools, num, history.known)
+        first = starting_molecules(tools, min(num, max(0, self.initial - asked)), history.known)
         if len(first) == num:
             return first
-        pool = Pool(history.known | {proposal.smiles for proposal in first})
+        taken = history.known | {proposal.smiles for proposal in first}
+        pool = Pool(taken)
         self._fill(pool, num - len(first), situation)
-        for source in (fill_from_prior, fill_from_library):
-            source(pool, num - len(first), tools)
+        short = num - len(first) - len(pool)
+        for proposal in starting_molecules(tools, max(0, short), taken | pool.molecules):
+            pool.add(proposal)
         return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
+
+    def _seen(self, history: History, tools: Tools) -> History:
+        """What of the history the search builds on; all of it is known, and not proposed again, in any case."""
+        return history
 
     @abstractmethod
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from molvae.errors import ConfigError
-from molvae.optimization.history import Floats
+from molvae.optimization.history import History
 from molvae.optimization.regions import Regions, Rules
 from molvae.optimization.strategies.anchoring import anchored
-from molvae.optimization.strategies.base import STRATEGIES, Proposal
+from molvae.optimization.strategies.base import STRATEGIES, Proposal, Tools
 from molvae.optimization.strategies.guided import Guided
 from molvae.optimization.strategies.parents import fill_from_moves
 from molvae.optimization.strategies.pool import Pool, fill_from_prior
 from molvae.optimization.strategies.ranking import RANKINGS
+from molvae.optimization.strategies.restarts import Restarts
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.turbo import fill_from_regions
-
-_FLATTEST = 1.0
-_TOP = 10
 
 
 @STRATEGIES.register("hybrid")
@@ -28,15 +24,14 @@ class Hybrid(Guided):
 
     Everything is decoded before it is chosen. Children are encoded, and where the encoder's point does not decode to the
     child, a small search around it looks for one that does, so that a kept point and its value belong together. When the
-    ten best have not changed for ``patience`` molecules, the trust regions begin elsewhere and parents are drawn more
-    evenly, ten times for each further ``patience``.
+    ten best have not changed for ``patience`` molecules, the search begins anew (`Restarts`), regions and parents both.
 
     Args:
         latent: whether trust regions take part; they need a model.
         genetic: whether crossover and mutation take part.
         ranking: ``tanimoto``, ``latent``, ``both``, or None: candidates are then taken at random, as a genetic algorithm does.
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
-        initial: molecules from the prior, or the library, before anything is learned.
+        initial: molecules of the library, or from the prior, before anything is learned.
         candidates: molecules and points that a round looks at for each proposal that it makes, half of each kind.
         regions: trust regions at a time.
         population: best molecules that can be parents.
@@ -59,25 +54,28 @@ class Hybrid(Guided):
         super().__init__(initial, chosen, acquisition)
         self.latent, self.genetic, self.candidates = latent, genetic, candidates
         self.population, self.sharpness, self.crossover_share = population, sharpness, crossover_share
-        self.patience, self.search = patience, search
+        self.search, self.patience = search, patience
         self.regions = Regions(regions, Rules())
-        self._restarts = 0
+        self.restarts = Restarts(patience)
 
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
-        stalls = stalled(situation.scores) // self.patience
-        if stalls > self._restarts:
-            situation.tools.log(f"stalled for {stalls * self.patience} molecules: the trust regions begin elsewhere")
-            self.regions.end_all()
-        self._restarts = stalls
         with_latent = self.latent and situation.tools.space is not None
         wanted = num if self.ranking is None else self.candidates * num
         share = -(-wanted // (2 if with_latent and self.genetic else 1))
         if self.genetic:
-            sharpness = min(self.sharpness * 10.0**stalls, max(_FLATTEST, self.sharpness))
-            fill_from_moves(pool, share, situation, self.population, sharpness, self.crossover_share)
+            fill_from_moves(pool, share, situation, self.population, self.sharpness, self.crossover_share)
         if with_latent:
             fill_from_regions(pool, self.regions, share, situation)
             fill_from_prior(pool, len(pool) + share // 20, situation.tools)
+
+    def _seen(self, history: History, tools: Tools) -> History:
+        """What the present search builds on; the trust regions of the one before have ended."""
+        seen, anew = self.restarts.view(history)
+        if anew:
+            tools.log(f"stalled for {self.restarts.patience} molecules: the search begins "
+                      f"{'from nothing' if self.restarts.from_nothing else 'again with all that was found'}")  # fmt: skip
+            self.regions.end_all()
+        return seen
 
     def _settled(self, proposals: list[Proposal], situation: Situation) -> list[Proposal]:
         """Children with a latent point that decodes to them, where one is found."""
@@ -88,21 +86,13 @@ class Hybrid(Guided):
     @property
     def state(self) -> dict[str, Any]:
         """Hyperparameters, regions, and stalls so far."""
-        return {**super().state, "regions": self.regions.state, "restarts": self._restarts}
+        return {**super().state, "regions": self.regions.state, "begun": self.restarts.state}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         super().restore(state)
         if "regions" in state:
             self.regions.restore(state["regions"])
-        self._restarts = int(state.get("restarts", 0))
+        if "begun" in state:
+            self.restarts.restore(state["begun"])
 
-
-def stalled(scores: Floats) -> int:
-    """Molecules since one last came among the ten best, ``scores`` being in the order of proposal."""
-    if len(scores) <= _TOP:
-        return 0
-    tenth = np.sort(scores)[-_TOP]
-    better = np.flatnonzero(scores > tenth)
-    reached = np.flatnonzero(scores == tenth)[: _TOP - len(better)]
-    return len(scores) - 1 - int(max(better.max(initial=-1), reached.max(initial=-1)))

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from molvae.optimization.history import History
 from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies.base import Proposal, Tools
 
@@ -29,6 +28,11 @@ class Pool:
         self.candidates: list[Proposal] = []
         self._seen = set(known)
 
+    @property
+    def molecules(self) -> set[str]:
+        """Canonical SMILES of the candidates."""
+        return {candidate.smiles for candidate in self.candidates}
+
     def __len__(self) -> int:
         return len(self.candidates)
 
@@ -39,17 +43,18 @@ class Pool:
         before = len(self)
         for smiles, point, source in zip(space.decode(points), points, labels, strict=True):
             if smiles is not None:
-                self._add(Proposal(smiles, point.astype(np.float64), source))
+                self.add(Proposal(smiles, point.astype(np.float64), source))
         return len(self) - before
 
     def add_molecules(self, smiles_list: Iterable[str], source: str) -> int:
         """Take canonical molecules that are new; how many that were."""
         before = len(self)
         for smiles in smiles_list:
-            self._add(Proposal(smiles, None, source))
+            self.add(Proposal(smiles, None, source))
         return len(self) - before
 
-    def _add(self, candidate: Proposal) -> None:
+    def add(self, candidate: Proposal) -> None:
+        """Take one candidate, if it is new."""
         if candidate.smiles not in self._seen:
             self._seen.add(candidate.smiles)
             self.candidates.append(candidate)
@@ -64,19 +69,3 @@ def fill_from_prior(pool: Pool, num: int, tools: Tools) -> None:
             return
         size = min(_BLOCK, 2 * (num - len(pool)) + 4)
         pool.add_points(tools.space, tools.space.sample(size, tools.rng), "prior")
-
-
-def fill_from_library(pool: Pool, num: int, tools: Tools) -> None:
-    """Molecules of the library in random order, until the pool has ``num`` candidates."""
-    for place in tools.rng.permutation(len(tools.library)):
-        if len(pool) >= num:
-            return
-        pool.add_molecules([tools.library[place]], "library")
-
-
-def unguided(history: History, num: int, tools: Tools) -> list[Proposal]:
-    """Proposals that no result has had a say in: from the prior, from the library where there is no model or it is spent."""
-    pool = Pool(history.known)
-    fill_from_prior(pool, num, tools)
-    fill_from_library(pool, num, tools)
-    return pool.candidates[:num]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from molvae.optimization.history import History
 from molvae.optimization.strategies.base import STRATEGIES, Proposal, Strategy, Tools
-
-_LEAST = 64
-"""Points decoded at once at the least: the decoder works in blocks."""
+from molvae.optimization.strategies.starting import from_prior
 
 
 @STRATEGIES.register("random")
@@ -25,12 +25,4 @@ class Random(Strategy):
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """New molecules in the order in which they were drawn."""
         assert tools.space is not None
-        found: dict[str, Proposal] = {}
-        drawn = 0
-        while len(found) < num and drawn < self.max_draws * num:
-            z = tools.space.sample(max(_LEAST, num - len(found)), tools.rng)
-            drawn += len(z)
-            for point, smiles in zip(z, tools.space.decode(z), strict=True):
-                if smiles is not None and smiles not in history.known and len(found) < num:
-                    found.setdefault(smiles, Proposal(smiles, point.astype("float64"), "prior"))
-        return list(found.values())
+        return list(islice(from_prior(tools.space, num, tools.rng, history.known, self.max_draws), num))

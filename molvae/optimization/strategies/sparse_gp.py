@@ -71,7 +71,7 @@ class SparseGPStrategy(Guided):
     and decoded; those that mean no molecule, or a known one, are left out before the choice.
 
     Args:
-        initial: molecules from the prior before the first fit.
+        initial: molecules of the library, or from the prior, before the first fit.
         candidates: points that are decoded in a round for each proposal that it makes; at least 100.
         num_inducing: inducing points.
         epochs: passes over the labels in a fit.

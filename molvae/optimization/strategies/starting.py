@@ -52,10 +52,12 @@ def from_library(
             yield Proposal(smiles, source=source)
 
 
-def from_prior(space: LatentSpace, num: int, rng: np.random.Generator, taken: Collection[str]) -> Iterator[Proposal]:
-    """What points of the prior mean, if it is a molecule and new, each once."""
+def from_prior(
+    space: LatentSpace, num: int, rng: np.random.Generator, taken: Collection[str], max_draws: int = _MAX_DRAWS
+) -> Iterator[Proposal]:
+    """What points of the prior mean, if it is a molecule and new, each once; at most ``max_draws`` points a molecule."""
     seen: set[str] = set()
-    for _ in range(1 + _MAX_DRAWS * num // _POINTS):
+    for _ in range(1 + max_draws * num // _POINTS):
         z = space.sample(_POINTS, rng)
         for point, smiles in zip(z, space.decode(z), strict=True):
             if smiles is not None and smiles not in taken and smiles not in seen:

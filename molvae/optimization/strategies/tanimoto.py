@@ -24,7 +24,7 @@ class Tanimoto(Guided):
     the prior, all decoded before the process sees them.
 
     Args:
-        initial: molecules from the prior, or the library, before anything is learned.
+        initial: molecules of the library, or from the prior, before anything is learned.
         candidates: molecules and points that a round looks at for each proposal that it makes.
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
         max_points: observations that the process is fitted to.

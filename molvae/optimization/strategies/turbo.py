@@ -27,7 +27,7 @@ class Turbo(Guided):
 
     Args:
         regions: trust regions at a time.
-        initial: molecules from the prior before the first region.
+        initial: molecules of the library, or from the prior, before the first region.
         candidates: points decoded in a round for each proposal that it makes, over all regions; at least 100.
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
         max_points: observations that the process is fitted to, at most 2,000.

@@ -10,7 +10,6 @@ import pytest
 from molvae.errors import ConfigError
 from molvae.optimization.history import History, Observation
 from molvae.optimization.strategies import STRATEGIES, Hybrid, Tools
-from molvae.optimization.strategies.hybrid import stalled
 from molvae.optimization.strategies.parents import rank_weights
 from tests.optimization.spaces import GridSpace
 
@@ -50,19 +49,15 @@ def test_rank_weights_fall_with_the_rank_and_flatten() -> None:
     assert sharp[:10].sum() > 0.4 > 0.2 > flat[:10].sum()
 
 
-def test_a_stall_is_counted_from_the_last_change_among_the_ten_best() -> None:
-    rising = np.arange(30.0)
-    assert stalled(rising) == 0
-    assert stalled(np.concatenate([rising, np.zeros(7)])) == 7
-    assert stalled(np.concatenate([rising, np.zeros(3), [25.0], np.zeros(2)])) == 2  # it displaces the tenth
-    assert stalled(np.ones(50)) == 40 and stalled(np.ones(5)) == 0
-
-
-def test_a_stall_is_named_and_the_regions_begin_elsewhere(molecules: list[str]) -> None:
+def test_a_stall_is_named_and_the_search_begins_anew(molecules: list[str]) -> None:
     space, lines = GridSpace(molecules), list[str]()
     seen = [Observation(smiles, (float(30 - row),), source="given") for row, smiles in enumerate(space.molecules[:60])]
     strategy = Hybrid(initial=10, patience=40, regions=2, candidates=4)
-    for num in (30, 60):
-        strategy.propose(History(seen[:num]), 5, Tools(np.random.default_rng(0), space, (), lines.append))
-    assert any("stalled for 40" in line for line in lines)
-    assert {region["number"] for region in strategy.state["regions"]["living"]} == {2, 3}
+
+    def proposed(num: int) -> set[str]:
+        tools = Tools(np.random.default_rng(0), space, (), lines.append)
+        return {each.source.split()[0] for each in strategy.propose(History(seen[:num]), 5, tools)}
+
+    assert proposed(30) & {"region", "crossover", "mutation"} and not lines
+    assert proposed(60) == {"prior"} and "stalled for 40" in lines[0] and "from nothing" in lines[0]
+    assert strategy.state["regions"]["living"] == [] and strategy.state["begun"] == [0, 60]
