@@ -55,15 +55,15 @@ ABLATION: Mapping[str, Mapping[str, Any]] = {
     "hybrid": {},
     "without latent": {"latent": False},
     "without genetic": {"genetic": False},
-    "without ranking": {"ranking": None},
-    "plain genetic": {"latent": False, "ranking": None},
+    "without ranking": {"ranking": "none"},
+    "plain genetic": {"latent": False, "ranking": "none"},
     "ranking latent": {"ranking": "latent"},
     "ranking both": {"ranking": "both"},
     "greedy": {"acquisition": "greedy"},
     "qlogei": {"acquisition": "qlogei"},
     "without search": {"search": 0},
     "without restarts": {"patience": 1_000_000},
-    "with refit": {"refit": True},
+    "with refit": {"refit_every": 200},
 }
 """Variants of the hybrid; those whose arguments it does not have (yet) are left out."""
 

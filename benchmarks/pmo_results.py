@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,11 +79,11 @@ def mean_and_half(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 class Scores:
-    """One figure of each run: by label, task and seed.
+    """The area of each run, by label, task and seed.
 
     Args:
         runs: of one budget.
-        figure: gives a run's figure.
+        point: labels that the area is taken over, or ``stopped``: 10,000, the curve flat from the last label on.
     """
 
     def __init__(self, runs: Sequence[Row], point: int | str):
@@ -113,7 +114,7 @@ def table(scores: Scores, tasks: Sequence[str], methods: Sequence[str]) -> str:
     published = pmo_table()
     labels = list(scores.by_label)
     lines = [
-        "| task | " + " | ".join(f"**{label}**" for label in labels) + " | " + " | ".join(methods) + " |",
+        "| task | " + " | ".join(f"**{label}**" for label in labels) + " | " + " | ".join(map(marked, methods)) + " |",
         "|---" * (1 + len(labels) + len(methods)) + "|",
     ]
     for task in tasks:
@@ -125,6 +126,11 @@ def table(scores: Scores, tasks: Sequence[str], methods: Sequence[str]) -> str:
         others = [_published_sum(method, chosen) for method in methods]
         lines.append(f"| **{name}** | " + " | ".join(own + others) + " |")
     return "\n".join(lines)
+
+
+def marked(method: str) -> str:
+    """A published method's name, with a star if it scores a library with the task's oracle before it counts."""
+    return f"{method} *" if method in pmo_table().prescreened else method
 
 
 def _published_sum(method: str, tasks: Sequence[str]) -> str:
@@ -182,7 +188,8 @@ def _draw_tasks(axis: Any, scores: Scores) -> None:
         shift = 0.7 * ((number + 0.5) / len(labels) - 0.5)
         found = [(places[task] + shift, value) for task, of in scores.by_label[label].items() for value in of.values()]
         axis.plot(*zip(*found, strict=True), "o", color=f"C{number % 10}", markersize=3, label=label)
-    axis.set_xticks([*places.values()], [*places], rotation=55, ha="right", fontsize=8)
+    names = [f"{task} †" if task in published.changed else task for task in places]
+    axis.set_xticks([*places.values()], names, rotation=55, ha="right", fontsize=8)
     axis.set_ylim(0, 1)
     axis.grid(axis="y", alpha=0.3)
     axis.legend(fontsize=7, ncols=4)
@@ -194,26 +201,19 @@ def write_picture(path: Path, runs: Sequence[Row], budget: int) -> None:
 
 
 def timing(runs: Sequence[Row]) -> str:
-    """Seconds of each strategy's runs, and where its best molecules came from."""
+    """Seconds of each strategy's runs (of those that were not interrupted), and where its best molecules came from."""
     by_label: dict[str, list[Row]] = {}
     for run in runs:
         by_label.setdefault(run["label"], []).append(run)
     lines = [
-        "| strategy | runs | seconds of a run | of the strategy | of the oracle | of the processor | sources of the 100 best |",
+        "| strategy | runs | seconds | of the strategy | of the oracle | of the processor | the 100 best came from |",
         "|---|---|---|---|---|---|---|",
     ]
     for label, of in by_label.items():
-        seconds = [
-            np.mean([run[key] for run in of])
-            for key in ("seconds", "strategy_seconds", "oracle_seconds", "processor_seconds")
-        ]
-        found: dict[str, int] = {}
-        for run in of:
-            for source, count in run["sources_of_top100"].items():
-                found[source] = found.get(source, 0) + count
-        shares = ", ".join(
-            f"{name} {count / sum(found.values()):.0%}"
-            for name, count in sorted(found.items(), key=lambda pair: -pair[1])
-        )
-        lines.append(f"| {label} | {len(of)} | " + " | ".join(f"{value:.1f}" for value in seconds) + f" | {shares} |")
+        whole = [run for run in of if not run["resumed"]]
+        columns = ("seconds", "strategy_seconds", "oracle_seconds", "processor_seconds")
+        means = [f"{np.mean([run[column] for run in whole]):.1f}" if whole else "" for column in columns]
+        found: Counter[str] = sum((Counter(run["sources_of_top100"]) for run in of), Counter())
+        shares = ", ".join(f"{name} {count / found.total():.0%}" for name, count in found.most_common())
+        lines.append(f"| {label} | {len(of)} | {' | '.join(means)} | {shares} |")
     return "\n".join(lines)

@@ -78,10 +78,15 @@ def fill_from_regions(
     observations = situation.history.observations
     standings = regions.stand(observations, situation.all_scores)
     scale = deviations(situation) * _relative(length_scales, space.size)
-    for standing in standings:
-        centre = situation.latents.of([observations[standing.centre]], space)[0]
-        points = box(centre, standing.length * scale, -(-num // len(standings)), rng)
-        if not np.isfinite(centre).all() or not pool.add_points(space, points, standing.region.name):
+    centres = [situation.latents.of([observations[standing.centre]], space)[0] for standing in standings]
+    each = -(-num // max(1, len(standings)))
+    drawn = [box(centre, standing.length * scale, each, rng) for centre, standing in zip(centres, standings, strict=True)]
+    finite = [np.isfinite(centre).all() for centre in centres]
+    if any(finite):  # together, since the decoder works in blocks; each region then finds its points decoded
+        together = np.concatenate([points for points, usable in zip(drawn, finite, strict=True) if usable])
+        space.decode(together.astype(np.float32))
+    for standing, points, usable in zip(standings, drawn, finite, strict=True):
+        if not usable or not pool.add_points(space, points, standing.region.name):
             regions.end(standing.region)
 
 
