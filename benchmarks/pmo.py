@@ -18,6 +18,7 @@ import argparse
 import hashlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -234,7 +235,7 @@ def environment() -> dict[str, Any]:
         f"benchmarks/{Path(sys.argv[0]).name}",
         *(Path(word).name if word.startswith("/") else word for word in sys.argv[1:]),
     ]
-    return {**about, "command": " ".join(words), "threads": 1}
+    return {**about, "command": shlex.join(words), "threads": 1}
 
 
 def line(run: Run, figures: Mapping[str, Any], number: int, of: int) -> str:
