@@ -39,7 +39,8 @@ class Parent:
         mol: Kekulé form of the largest part, no aromatic flags, rings known; not to be changed.
         num_atoms: heavy atoms of that part.
         charge: its formal charge.
-        largest_ring: atoms of its largest ring; 0 without rings.
+        rings: of ``mol``, as tuples of atoms.
+        chain_bonds: its single bonds outside all rings, as pairs of atoms.
         unlikely: how often each pattern of what a child should not have is in it.
     """
 
@@ -47,8 +48,14 @@ class Parent:
     mol: Chem.Mol
     num_atoms: int
     charge: int
-    largest_ring: int
+    rings: Sequence[tuple[int, ...]]
+    chain_bonds: Sequence[tuple[int, int]]
     unlikely: tuple[int, ...]
+
+    @property
+    def largest_ring(self) -> int:
+        """Atoms of the largest ring; 0 without rings."""
+        return max(map(len, self.rings), default=0)
 
 
 @dataclass(frozen=True)
@@ -129,15 +136,24 @@ def parent(smiles: str) -> Parent | None:
         return None
     if any(atom.GetNumRadicalElectrons() for atom in largest.GetAtoms()):
         return None
-    rings = largest.GetRingInfo().AtomRings()
     return Parent(
         to_smiles(whole),
         largest,
         largest.GetNumHeavyAtoms(),
         Chem.GetFormalCharge(largest),
-        max(map(len, rings), default=0),
+        largest.GetRingInfo().AtomRings(),
+        _chain_bonds(largest),
         unlikely,
     )
+
+
+def _chain_bonds(mol: Chem.Mol) -> list[tuple[int, int]]:
+    single = Chem.BondType.SINGLE
+    return [
+        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+        for bond in mol.GetBonds()
+        if bond.GetBondType() == single and not bond.IsInRing()
+    ]
 
 
 def order_sum(atom: Chem.Atom) -> int:

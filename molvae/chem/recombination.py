@@ -33,14 +33,9 @@ class Cut:
 
 def chain_cut(parent: Parent, rng: np.random.Generator) -> Cut | None:
     """A cut through a single bond that is in no ring."""
-    bonds = [
-        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
-        for bond in parent.mol.GetBonds()
-        if bond.GetBondType() == ORDERS[1] and not bond.IsInRing()
-    ]
-    if not bonds:
+    if not parent.chain_bonds:
         return None
-    bond = pick(bonds, rng)
+    bond = pick(parent.chain_bonds, rng)
     return Cut((bond,), (pick(bond, rng),))
 
 
@@ -49,10 +44,9 @@ def ring_cut(parent: Parent, rng: np.random.Generator) -> Cut | None:
 
     It may fail to come in two where rings are fused; `recombine` sees that.
     """
-    rings = parent.mol.GetRingInfo().AtomRings()
-    if not rings:
+    if not parent.rings:
         return None
-    ring = pick(rings, rng)
+    ring = pick(parent.rings, rng)
     start, inner = int(rng.random() * len(ring)), 1 + int(rng.random() * 2)
     around = [ring[(start + step) % len(ring)] for step in range(inner + 2)]
     bonds = (around[0], around[1]), (around[-1], around[-2])

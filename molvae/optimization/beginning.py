@@ -67,11 +67,22 @@ def choose_strategy(
     if strategy is None:
         strategy = default if default in STRATEGIES else "random"
     spec = {"kind": strategy} if isinstance(strategy, str) else dict(strategy)
-    built = STRATEGIES.build({**spec, **(arguments or {})})
+    wish = {**spec, **(arguments or {})}
+    _refuse_null(wish)
+    built = STRATEGIES.build(wish)
     if built.needs_space and not has_model:
         raise ConfigError(f"the strategy '{built.kind}' needs a model", where="--strategy",
                           hint="Name one: molvae optimize MODEL ...")  # fmt: skip
     return built.spec
+
+
+def _refuse_null(wish: Mapping[str, Any]) -> None:
+    """An absent key of ``config.toml`` means an argument's default: a null in its place would be lost there."""
+    known = STRATEGIES.parameters(wish["kind"]) if "kind" in wish else {}
+    for name, parameter in known.items():
+        if parameter.default is not None and wish.get(name, parameter.default) is None:
+            raise ConfigError("null, which a campaign's config.toml cannot hold", where=f"strategy.{name}",
+                              expected=f"a value, as {parameter.default!r} is one")  # fmt: skip
 
 
 def prepare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,17 +12,20 @@ from molvae.optimization.history import Floats, Observation
 from molvae.optimization.space import LatentSpace
 
 _BLOCK = 64
+_PARTS = 256
 
 
 class Latents:
     """Latent points of observed molecules: those they were decoded from, or the encoder's where there is none.
 
     What is encoded depends on the history alone: rounding differs between batches, so molecules are encoded in blocks of
-    64 in the order of proposal, and only whole blocks are remembered. A resumed campaign sees the same points.
+    64 in the order of proposal. Whole blocks are remembered for good, the latest others for a while. A resumed campaign
+    sees the same points.
     """
 
     def __init__(self) -> None:
         self._blocks: dict[tuple[str, ...], Floats] = {}
+        self._parts: OrderedDict[tuple[str, ...], Floats] = OrderedDict()
 
     def of(self, observations: Sequence[Observation], space: LatentSpace) -> Floats:
         """Points ``(observations, latent)``; not a number for a molecule that the model cannot read."""
@@ -38,12 +42,12 @@ class Latents:
         return points
 
     def _block(self, smiles_list: tuple[str, ...], space: LatentSpace) -> Floats:
-        if smiles_list not in self._blocks:
-            points = encoded(smiles_list, space)
-            if len(smiles_list) < _BLOCK:
-                return points
-            self._blocks[smiles_list] = points
-        return self._blocks[smiles_list]
+        kept = self._blocks if len(smiles_list) == _BLOCK else self._parts
+        if smiles_list not in kept:
+            kept[smiles_list] = encoded(smiles_list, space)
+            if len(self._parts) > _PARTS:
+                self._parts.popitem(last=False)
+        return kept[smiles_list]
 
 
 def encoded(smiles_list: Sequence[str], space: LatentSpace) -> Floats:

@@ -175,6 +175,15 @@ def test_what_cannot_be_is_refused_before_a_folder_is_made(tmp_path: Path, choic
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["hybrid", "graph-ga", "tanimoto"])
+def test_a_strategy_goes_on_with_every_argument_that_it_was_set_up_with(tmp_path: Path, kind: str) -> None:
+    spec = {"kind": kind, **({"latent": False, "ranking": "none"} if kind == "hybrid" else {})}
+    with toy.start(tmp_path / "c", budget=5, strategy=spec) as campaign:
+        assert campaign.settings.strategy == STRATEGIES.build(spec).spec
+    with pytest.raises(ConfigError, match=r"strategy\.ranking"):
+        toy.start(tmp_path / "d", budget=5, strategy={"kind": "hybrid", "latent": False, "ranking": None})
+
+
 def test_nothing_is_overwritten_and_nothing_else_is_opened(tmp_path: Path) -> None:
     toy.start(tmp_path / "c").close()
     with pytest.raises(InputError, match=r"something stands there already"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from molvae.oracles.tasks import TASKS
 from molvae.report.comparison import metrics_table, plus_minus, reconstruction_lines
-from molvae.report.published import moses_rows, published, tradeoff_at
+from molvae.report.published import moses_rows, pmo_table, published, tradeoff_at
 from molvae.report.tradeoff import TradeoffPoint, draw_tradeoff
 
 
@@ -18,6 +19,22 @@ def test_every_published_set_names_its_source_and_is_complete() -> None:
     assert "Novelty" not in rows["Train"]  # printed as 1 there, which is an error
     for curves in (content["tradeoff"]["FCD/Test"], content["tradeoff"]["SNN/Test"]):
         assert {len(values) for values in curves.values()} == {len(content["tradeoff"]["reconstruction"])}
+
+
+def test_the_published_pmo_table_adds_up_to_its_published_sums() -> None:
+    table = pmo_table()
+    assert set(table.tasks) == set(TASKS) and len(table.unchanged) == 16
+    sums = {
+        "NF-BO": (12.458, 9.848),
+        "Graph GA": (11.689, 8.935),
+        "IVG-np": (13.912, 10.825),
+        "InVirtuoGen": (16.111, 12.858),
+    }
+    for method, (of_20, of_16) in sums.items():
+        assert table.total(method, table.tasks) == pytest.approx(of_20, abs=6e-4)
+        assert table.total(method, table.unchanged) == pytest.approx(of_16, abs=6e-4)
+    assert {round(table.total(method, table.unchanged), 2) for method in table.old_oracle} == {7.09, 6.94, 6.91}
+    assert table.prescreened == {"f-RAG", "GenMol", "InVirtuoGen"}
 
 
 def test_published_curves_are_read_between_their_points_and_nowhere_else() -> None:

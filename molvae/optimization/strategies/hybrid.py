@@ -29,7 +29,7 @@ class Hybrid(Guided):
     Args:
         latent: whether trust regions take part; they need a model.
         genetic: whether crossover and mutation take part.
-        ranking: ``tanimoto``, ``latent``, ``both``, or None: candidates are then taken at random, as a genetic algorithm does.
+        ranking: ``tanimoto``, ``latent``, ``both``, or ``none``: candidates are then taken at random, as a genetic algorithm does.
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
         initial: molecules of the library, or from the prior, before anything is learned.
         candidates: molecules and points that a round looks at for each proposal that it makes, half of each kind.
@@ -44,7 +44,7 @@ class Hybrid(Guided):
     """
 
     def __init__(
-        self, latent: bool = True, genetic: bool = True, ranking: str | None = "tanimoto", acquisition: str = "thompson",
+        self, latent: bool = True, genetic: bool = True, ranking: str = "tanimoto", acquisition: str = "thompson",
         initial: int = 50, candidates: int = 16, regions: int = 5, population: int = 500, sharpness: float = 0.01,
         crossover_share: float = 0.5, max_points: int = 1000, patience: int = 300, search: int = 8,
         oversampling: int = 1,
@@ -52,7 +52,7 @@ class Hybrid(Guided):
         if not (latent or genetic):
             raise ConfigError("a strategy without candidates", where="strategy.hybrid", got="latent = genetic = false",
                               expected="one of the two at least")  # fmt: skip
-        chosen = None if ranking is None else RANKINGS.build({"kind": ranking, "max_points": max_points})
+        chosen = None if ranking == "none" else RANKINGS.build({"kind": ranking, "max_points": max_points})
         super().__init__(initial, chosen, acquisition, oversampling)
         self.latent, self.genetic, self.candidates = latent, genetic, candidates
         self.population, self.sharpness, self.crossover_share = population, sharpness, crossover_share

@@ -91,11 +91,17 @@ def fill_from_regions(
     standings = regions.stand(observations, situation.all_scores)
     scale = deviations(situation) * _relative(length_scales, space.size)
     usability = usability or Usability()
+    each = -(-num // max(1, len(standings)))
+    drawn = []
     for standing in standings:
         centre = situation.latents.of([observations[standing.centre]], space)[0]
-        each = -(-num // len(standings))
-        points = usability.likeliest(box(centre, standing.length * scale, usability.oversampling * each, rng), each)
-        if not np.isfinite(centre).all() or not pool.add_points(space, points, standing.region.name):
+        drawn.append(usability.likeliest(box(centre, standing.length * scale, usability.oversampling * each, rng), each))
+    finite = [bool(np.isfinite(points).all()) for points in drawn]
+    if any(finite):  # together, since the decoder works in blocks; each region then finds its points decoded
+        together = np.concatenate([points for points, usable in zip(drawn, finite, strict=True) if usable])
+        space.decode(together.astype(np.float32))
+    for standing, points, usable in zip(standings, drawn, finite, strict=True):
+        if not usable or not pool.add_points(space, points, standing.region.name):
             regions.end(standing.region)
 
 

@@ -24,7 +24,7 @@ SPECS: list[dict[str, Any]] = [
     {"kind": "turbo", "acquisition": "greedy", "regions": 1},
     {"kind": "hybrid", "genetic": False, "ranking": "latent"},
     {"kind": "hybrid", "latent": False},
-    {"kind": "hybrid", "latent": False, "ranking": None},
+    {"kind": "hybrid", "latent": False, "ranking": "none"},
     {"kind": "hybrid", "ranking": "both", "acquisition": "qlogei"},
     {"kind": "turbo", "oversampling": 3},
     {"kind": "sparse-gp", "oversampling": 2},

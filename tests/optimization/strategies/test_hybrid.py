@@ -26,8 +26,8 @@ def sources(molecules: list[str], **arguments: Any) -> set[str]:
 def test_each_part_can_be_switched_off(molecules: list[str]) -> None:
     assert sources(molecules, genetic=False) <= {"region", "prior"}
     assert sources(molecules, latent=False) <= {"crossover", "mutation"}
-    assert sources(molecules, latent=False, ranking=None, crossover_share=0.0) == {"mutation"}
-    assert {"region", "mutation"} <= sources(molecules, ranking=None, candidates=4)
+    assert sources(molecules, latent=False, ranking="none", crossover_share=0.0) == {"mutation"}
+    assert {"region", "mutation"} <= sources(molecules, ranking="none", candidates=4)
     with pytest.raises(ConfigError, match="without candidates"):
         Hybrid(latent=False, genetic=False)
 
