@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from molvae.optimization.history import Floats
 
-_PRECISION = 1.0  # of a weight before anything is known
-_FARTHEST = 4.0  # deviations of the prior from which on a coordinate counts the same
-_STEPS = 50
+_REMEMBERED = 1000  # decoded points, the latest
+_NEIGHBOURS = 15
+_STEP = 1.0 / 32.0  # in which coordinates are remembered, up to 4 deviations of the prior
 
 
 class Usability:
-    """Logistic regression on the coordinates of latent points, their squares and a constant, a batch at a time.
+    """The share of usable points among the nearest that were decoded.
 
-    What was learned is a normal distribution of each weight: after a batch its mean is the most probable weight, and its
-    precision has grown by the curvature there (Chapelle and Li 2011, "An empirical evaluation of Thompson sampling",
-    algorithm 3). So nothing has to be remembered but two numbers a weight, and the order of the batches alone decides
-    what a resumed campaign believes.
+    What means a molecule in one neighbourhood says little about another, so there is no model of the whole space. A byte
+    remembers a coordinate, so that the state of a round stays below 100 kB.
 
     Args:
         oversampling: points that are drawn for each one that is decoded; 1 does without the model.
@@ -31,8 +28,8 @@ class Usability:
 
     def __init__(self, oversampling: int = 1):
         self.oversampling = oversampling
-        self._mean: Floats | None = None
-        self._precision = np.zeros(0)
+        self._points = np.zeros((0, 0), np.int8)
+        self._usable = np.zeros(0, bool)
 
     @property
     def active(self) -> bool:
@@ -43,26 +40,18 @@ class Usability:
         """Take a round's decoded points ``(points, latent)`` and what became of each."""
         if not self.active or not len(points):
             return
-        inputs = _features(np.asarray(points, dtype=np.float64))
-        signs = np.where(np.asarray(usable), 1.0, -1.0)
-        if self._mean is None:
-            self._mean, self._precision = np.zeros(inputs.shape[1]), np.full(inputs.shape[1], _PRECISION)
-        before, precision = self._mean, self._precision
-
-        def loss(weights: Floats) -> tuple[float, Floats]:
-            margins, step = signs * (inputs @ weights), weights - before
-            value = 0.5 * float(precision @ step**2) + float(np.logaddexp(0.0, -margins).sum())
-            return value, precision * step - inputs.T @ (signs * expit(-margins))
-
-        self._mean = np.asarray(minimize(loss, before, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x)
-        chances = expit(inputs @ self._mean)
-        self._precision = precision + (inputs**2).T @ (chances * (1.0 - chances))
+        new = np.clip(np.round(np.asarray(points, dtype=np.float64) / _STEP), -127, 127).astype(np.int8)
+        self._points = np.concatenate([self._points.reshape(-1, new.shape[1]), new])[-_REMEMBERED:]
+        self._usable = np.concatenate([self._usable, np.asarray(usable, dtype=bool)])[-_REMEMBERED:]
 
     def probability(self, points: NDArray[Any]) -> Floats:
-        """That each point ``(points, latent)`` can be used; one half before anything is known."""
-        if self._mean is None:
+        """That each point ``(points, latent)`` can be used: of its neighbours, and of all as one more of them."""
+        if len(self._usable) <= _NEIGHBOURS:
             return np.full(len(points), 0.5)
-        return np.asarray(expit(_features(np.asarray(points, dtype=np.float64)) @ self._mean))
+        known, asked = self._points * _STEP, np.asarray(points, dtype=np.float64)
+        distances = (known**2).sum(1) - 2.0 * asked @ known.T  # less what is the same for all neighbours of a point
+        nearest = np.argpartition(distances, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+        return np.asarray((self._usable[nearest].sum(1) + self._usable.mean()) / (_NEIGHBOURS + 1.0))
 
     def likeliest(self, points: Floats, num: int) -> Floats:
         """The ``num`` points that are the most likely to be of use, the first of equals."""
@@ -72,16 +61,17 @@ class Usability:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Mean and precision of each weight."""
-        return {} if self._mean is None else {"mean": self._mean.tolist(), "precision": self._precision.tolist()}
+        """The points that are remembered, a byte a coordinate."""
+        if not len(self._usable):
+            return {}
+        kept = {"points": self._points.tobytes(), "usable": np.packbits(self._usable).tobytes()}
+        return {"num": len(self._usable), **{name: base64.b64encode(value).decode() for name, value in kept.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a state."""
-        if state:
-            self._mean, self._precision = np.array(state["mean"]), np.array(state["precision"])
-
-
-def _features(points: Floats) -> Floats:
-    """Of points ``(points, latent)``; a prior of deviation 1 gives features of a size near 1."""
-    near = np.clip(points, -_FARTHEST, _FARTHEST)
-    return np.hstack([near, near**2 - 1.0, np.ones((len(near), 1))])
+        if not state:
+            return
+        num = int(state["num"])
+        self._points = np.frombuffer(base64.b64decode(state["points"]), np.int8).reshape(num, -1)
+        bits = np.frombuffer(base64.b64decode(state["usable"]), np.uint8)
+        self._usable = np.unpackbits(bits, count=num).astype(bool)

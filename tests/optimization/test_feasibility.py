@@ -10,7 +10,7 @@ from molvae.optimization.feasibility import Feasibility, below_all, signal_targe
 from molvae.surrogates.belief import Belief
 from molvae.surrogates.exact import fit_exact_gp
 
-GRID = np.linspace(0.0, 1.0, 61)
+GRID = np.linspace(0.0, 1.0, 41)
 
 
 def believed(mean: list[float], deviation: float) -> Belief:
@@ -57,11 +57,11 @@ def test_equal_signals_teach_nothing_but_their_sign(signal: float) -> None:
     assert not targets.any() and threshold == -signal
 
 
-def found(kind: str, constrained: bool, steps: int = 12) -> float:
+def found(kind: str, constrained: bool, steps: int = 8) -> float:
     """The best value that satisfies the constraint: more of x is better, and sin(6x) has to be above 0.6 for it."""
     rng = np.random.default_rng(1)
     value, signal = GRID + 0.3 * np.sin(3 * GRID), np.sin(6.0 * GRID) - 0.6
-    seen = [0, 12, 30, 48, 60]
+    seen = [0, 8, 20, 32, 40]
     acquisition = ACQUISITIONS.build({"kind": kind})
     for _ in range(steps):
         targets = (value[seen] - value[seen].mean()) / value[seen].std()

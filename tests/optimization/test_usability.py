@@ -1,55 +1,56 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
 
 from molvae.optimization.usability import Usability
 
 SIZE = 5
 
 
-def decoded(rng: np.random.Generator, num: int) -> tuple[list[np.ndarray], list[bool]]:
+def chances(points: NDArray[Any]) -> NDArray[np.float64]:
     """Points are of use where the first coordinate is small, or the third one positive."""
-    points = rng.normal(size=(num, SIZE))
-    chances = 1 / (1 + np.exp(-(2.0 - 2.0 * points[:, 0] ** 2 + 1.5 * points[:, 2])))
-    return list(points.astype(np.float32)), [bool(usable) for usable in rng.random(num) < chances]
+    return np.asarray(1 / (1 + np.exp(-(2.0 - 2.0 * points[:, 0] ** 2 + 1.5 * points[:, 2]))))
 
 
-def test_one_batch_gives_the_weights_of_a_regularised_logistic_regression() -> None:
-    points, usable = decoded(np.random.default_rng(0), 300)
-    model = Usability(3)
+def decoded(rng: np.random.Generator, num: int) -> tuple[list[NDArray[np.float32]], list[bool]]:
+    points = rng.normal(size=(num, SIZE)).astype(np.float32)
+    return list(points), [bool(usable) for usable in rng.random(num) < chances(points)]
+
+
+def test_the_probability_is_that_of_the_nearest_neighbours() -> None:
+    rng, model = np.random.default_rng(0), Usability(3)
+    points, usable = decoded(rng, 300)
+    rounded = np.round(np.stack(points) * 32) / 32
     model.learn(points, usable)
-    z = np.stack(points).astype(np.float64)
-    inputs = np.hstack([z, z**2 - 1, np.ones((300, 1))])
-    exact = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8, max_iter=1000).fit(inputs, usable)
-    inside = (np.abs(z) < 4).all(1)
-    np.testing.assert_allclose(model.probability(z[inside]), exact.predict_proba(inputs[inside])[:, 1], atol=0.02)
+    asked = rng.normal(size=(200, SIZE))
+    shares = KNeighborsClassifier(15).fit(rounded, usable).predict_proba(asked)[:, 1]
+    np.testing.assert_allclose(model.probability(asked), (15 * shares + np.mean(usable)) / 16, atol=1e-12)
 
 
 def test_batches_teach_what_points_are_of_use_and_the_likeliest_are_taken_first() -> None:
     rng, model = np.random.default_rng(1), Usability(3)
     for _ in range(5):
         model.learn(*decoded(rng, 200))
-    points, _ = decoded(rng, 3000)
-    chosen = model.likeliest(np.stack(points), 1000)
-
-    def share(z: np.ndarray) -> float:
-        return float((1 / (1 + np.exp(-(2.0 - 2.0 * z[:, 0] ** 2 + 1.5 * z[:, 2])))).mean())
-
-    assert share(chosen) > share(np.stack(points)) + 0.15 and len(chosen) == 1000
+    points = np.stack(decoded(rng, 3000)[0])
+    chosen = model.likeliest(points, 1000)
+    assert len(chosen) == 1000 and chances(chosen).mean() > chances(points).mean() + 0.15
 
 
-def test_a_state_goes_on_to_the_last_bit() -> None:
-    rng, model = np.random.default_rng(2), Usability(2)
-    model.learn(*decoded(rng, 100))
-    other = Usability(2)
+def test_only_the_latest_are_remembered_and_a_state_goes_on_to_the_last_bit() -> None:
+    rng, model, other = np.random.default_rng(2), Usability(2), Usability(2)
+    for _ in range(4):
+        model.learn(*decoded(rng, 301))
     other.restore(json.loads(json.dumps(model.state)))
-    batch = decoded(rng, 50)
+    batch, asked = decoded(rng, 50), rng.normal(size=(20, SIZE))
     for each in (model, other):
         each.learn(*batch)
-    assert model.state == other.state and len(json.dumps(model.state)) < 2000
+    assert model.state == other.state and model.state["num"] == 1000 and len(json.dumps(model.state)) < 8000
+    assert (model.probability(asked) == other.probability(asked)).all()
 
 
 def test_without_oversampling_nothing_is_learned_or_changed() -> None:
