@@ -65,7 +65,7 @@ def choose_strategy(
         strategy = default if default in STRATEGIES else "random"
     spec = {"kind": strategy} if isinstance(strategy, str) else dict(strategy)
     built = STRATEGIES.build({**spec, **(arguments or {})})
-    if built.needs_space and not has_model:
+    if (built.needs_space or built.refits) and not has_model:
         raise ConfigError(f"the strategy '{built.kind}' needs a model", where="--strategy",
                           hint="Name one: molvae optimize MODEL ...")  # fmt: skip
     return built.spec

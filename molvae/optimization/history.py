@@ -21,12 +21,14 @@ class Observation:
         values: of the objectives, in their order, each turned so that more is better; None if the call failed.
         z: the latent point it was decoded from, ``(latent,)``; None where it came from elsewhere.
         source: which part of which strategy proposed it; ``given`` for labels known before the campaign.
+        round: in which it was proposed.
     """
 
     smiles: str
     values: tuple[float, ...] | None
     z: Floats | None = None
     source: str = ""
+    round: int = 0
 
 
 @dataclass(frozen=True)

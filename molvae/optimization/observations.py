@@ -91,7 +91,7 @@ class Observations:
         return tuple(objective.sign * values[objective.name] for objective in self.objectives)
 
     def _observe(self, entry: Entry, mean: tuple[float, ...] | None) -> None:
-        observation = Observation(entry.smiles, mean, entry.z, entry.source)
+        observation = Observation(entry.smiles, mean, entry.z, entry.source, entry.round)
         if self.pending.pop(entry.number, None) is not None:
             place = bisect.bisect(self._order, entry.number)
             self._order.insert(place, entry.number)

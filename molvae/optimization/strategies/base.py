@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from molvae.model import Model
 from molvae.optimization.history import Floats, History
 from molvae.optimization.space import LatentSpace
 from molvae.parts import Axis, Part
@@ -29,6 +30,21 @@ class Proposal:
     source: str = ""
 
 
+class Refit(Protocol):
+    """A way of adapting a model to molecules that are worth more than others; see `molvae.workflows.refitting.refit`."""
+
+    def __call__(
+        self, model: Model, molecules: Sequence[str], weights: Floats, *, replay: Sequence[str], steps: int, seed: int
+    ) -> Model:
+        """Another model; the one given is left as it is. The same arguments give the same model.
+
+        Raises:
+            InputError: no molecule that the model can read.
+            NumericalError: it did not work out.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Tools:
     """What a strategy works with; everything random comes from ``rng``.
@@ -39,12 +55,16 @@ class Tools:
         space: the latent space of the campaign's model; None without a model.
         library: canonical SMILES to start or to choose from.
         log: takes one line that the ledger keeps with the round ("the GP could not be fitted: ...").
+        refit: adapts the model of the space, for strategies that do; None where nothing can.
+        round: the number of this round.
     """
 
     rng: np.random.Generator
     space: LatentSpace | None = None
     library: Sequence[str] = ()
     log: Callable[[str], None] = print
+    refit: Refit | None = None
+    round: int = 0
 
 
 class Strategy(Part, ABC):
@@ -57,6 +77,11 @@ class Strategy(Part, ABC):
 
     needs_space: ClassVar[bool] = False
     needs_library: ClassVar[bool] = False
+
+    @property
+    def refits(self) -> bool:
+        """Whether it adapts the campaign's model."""
+        return False
 
     @abstractmethod
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:

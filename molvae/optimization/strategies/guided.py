@@ -13,6 +13,7 @@ from molvae.optimization.latents import Latents
 from molvae.optimization.strategies.base import Proposal, Strategy, Tools
 from molvae.optimization.strategies.pool import Pool, fill_from_library, fill_from_prior, unguided
 from molvae.optimization.strategies.ranking import Ranking
+from molvae.optimization.strategies.refitting import Refitting
 from molvae.optimization.strategies.situation import Situation
 
 _MAX_WAITING = 200
@@ -28,12 +29,14 @@ class Guided(Strategy):
         initial: molecules of the first design; labels known before count among them.
         ranking: what is believed of candidates; None leaves the choice to the order of the pool.
         acquisition: how a batch is chosen, by name.
+        refitting: whether and how the model is adapted on the way.
     """
 
-    def __init__(self, initial: int, ranking: Ranking | None, acquisition: str):
+    def __init__(self, initial: int, ranking: Ranking | None, acquisition: str, refitting: Refitting | None = None):
         self.initial, self.ranking = initial, ranking
         self.acquisition: Acquisition = ACQUISITIONS.build({"kind": acquisition})
         self.latents = Latents()
+        self.refitting = refitting or Refitting()
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """See `Strategy.propose`."""
@@ -45,6 +48,8 @@ class Guided(Strategy):
         if len(first) == num:
             return first
         pool = Pool(history.known | {proposal.smiles for proposal in first})
+        if self.refitting.refit(situation) and self.ranking is not None:
+            self.ranking.begin_anew()
         self._fill(pool, num - len(first), situation)
         for source in (fill_from_prior, fill_from_library):
             source(pool, num - len(first), tools)
@@ -73,11 +78,18 @@ class Guided(Strategy):
         return [candidates[row] for row in chosen]
 
     @property
+    def refits(self) -> bool:
+        """Whether it adapts the campaign's model."""
+        return self.refitting.every > 0
+
+    @property
     def state(self) -> dict[str, Any]:
-        """Hyperparameters of the ranking."""
-        return {"ranking": self.ranking.state} if self.ranking is not None else {}
+        """Hyperparameters of the ranking, and when the model was refitted."""
+        ranking = {} if self.ranking is None else {"ranking": self.ranking.state}
+        return {**ranking, "refitted": self.refitting.last} if self.refits else ranking
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         if self.ranking is not None and "ranking" in state:
             self.ranking.restore(state["ranking"])
+        self.refitting.last = int(state.get("refitted", 0))
