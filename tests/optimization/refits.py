@@ -12,7 +12,6 @@ import torch
 from molvae import artifacts
 from molvae.optimization import models
 from molvae.optimization.campaign import Campaign
-from molvae.optimization.ledger import Ledger
 from molvae.workflows import refitting
 from tests.optimization.toy import ToyOracle
 

@@ -139,14 +139,14 @@ def test_a_refit_needs_a_model_and_something_that_does_it(tiny_model: Path, tmp_
 
 
 def test_points_of_proposals_after_a_refit_decode_to_their_molecules(tiny_model: Path, tmp_path: Path) -> None:
-    strategy = {"kind": "turbo", "initial": 6, "refit_every": 6, "refit_steps": 2}
-    with Campaign.create(tmp_path / "c", refit=refits.refitting.refit, model=tiny_model, budget=20, batch_size=4,
+    strategy = {"kind": "turbo", "initial": 3, "refit_every": 3, "refit_steps": 2}
+    with Campaign.create(tmp_path / "c", refit=refits.refitting.refit, model=tiny_model, budget=20, batch_size=3,
                          outputs=toy.ToyOracle.outputs, strategy=strategy) as campaign:  # fmt: skip
         campaign.run(toy.ToyOracle())
         seen = campaign.history.observations
     last = max(number for number, _, notes in rounds(tmp_path / "c") if "refitted to the" in notes)
     later = [each for each in seen if each.round >= last and each.z is not None]
-    assert later and last > 3
+    assert later and last > 1
     space = LatentSpace(load(tmp_path / "c" / "models" / str(last)))
     assert space.decode(np.array([each.z for each in later], dtype=np.float32)) == [each.smiles for each in later]
 
