@@ -22,6 +22,7 @@ from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.models import CampaignModels
 from molvae.optimization.observations import Observations
 from molvae.optimization.settings import CONFIG, CampaignSettings
+from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies import STRATEGIES, Proposal, Refit, Strategy, Tools
 from molvae.optimization.telling import TellReport, match
 from molvae.optimization.told import read_results
@@ -235,7 +236,7 @@ class Campaign:
         """One round of the strategy; the numbers of the molecules that it added."""
         number, notes = self._last_round.number + 1, list[str]()
         rng = np.random.default_rng([self.settings.seed, number])
-        history, strategy, space = self.history, self._strategy, self._models.space
+        history, strategy, space = self.history, self._strategy, self._space
         decoded = (space.num_decoded, space.num_invalid) if space else (0, 0)
         started = time.perf_counter()
         proposed = strategy.propose(history, num, Tools(rng, space, self._library, notes.append, self._refit, number))
@@ -265,6 +266,10 @@ class Campaign:
         if self._last_round.number:
             strategy.restore(self._last_round.state)
         return strategy
+
+    @property
+    def _space(self) -> LatentSpace | None:
+        return self._models.space
 
     @cached_property
     def _models(self) -> CampaignModels:

@@ -13,6 +13,7 @@ from molvae.errors import NumericalError
 from molvae.objectives.base import Objective
 from molvae.schedules import Cosine, Step
 from molvae.training.phases import AdamSettings, build_adam, clip
+from molvae.training.precision import bf16_in_hardware
 from molvae.training.trainer import seed_global_generator
 
 
@@ -40,8 +41,8 @@ def fine_tune(objective: Objective, records: TokenBatch, weights: Tensor, settin
 
     The weighted retraining of Tripp, Daxberger and Hernández-Lobato (2020, "Sample-efficient optimization in the latent space of
     deep generative models via weighted retraining", section 3): the loss is the expectation under the weights, and
-    drawing by weight estimates it without large steps on single records. In float32: the same records, settings and
-    number of threads give the same weights, bit for bit.
+    drawing by weight estimates it without large steps on single records. The same records, settings, processor and number of
+    threads give the same weights, bit for bit; in bf16 where a CPU has it in hardware, which takes half the time.
 
     Args:
         objective: owns the model; left in evaluation mode.
@@ -56,6 +57,7 @@ def fine_tune(objective: Objective, records: TokenBatch, weights: Tensor, settin
     rate = Cosine(settings.learning_rate, 0.0, 0.0, float(settings.steps))
     parameters = {name: p for name, p in objective.named_parameters() if p.requires_grad}
     adam = build_adam(parameters, AdamSettings(), settings.learning_rate)
+    halved = device.type == "cpu" and next(iter(parameters.values())).dtype == torch.float32 and bf16_in_hardware()
     draws = generator(settings.seed, 0, "refit")
     objective.train()
     with torch.random.fork_rng(devices=[]):  # a campaign's other draws are not to depend on whether it refits
@@ -64,7 +66,8 @@ def fine_tune(objective: Objective, records: TokenBatch, weights: Tensor, settin
             rows = torch.multinomial(weights.double(), settings.batch_size, replacement=True, generator=draws)
             adam.param_groups[0]["lr"] = rate(index)
             adam.zero_grad(set_to_none=True)
-            loss = objective(chosen(records, rows).to(device), Step(index, 0.0, settings.seed))
+            with torch.autocast(device.type, torch.bfloat16, enabled=halved):
+                loss = objective(chosen(records, rows).to(device), Step(index, 0.0, settings.seed))
             loss.value.backward()
             clip(list(parameters.values()), None, settings.clip_norm)
             adam.step()

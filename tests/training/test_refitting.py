@@ -50,6 +50,20 @@ def test_only_the_seed_decides_and_the_global_generator_is_left_alone() -> None:
     assert torch.equal(tensors[0], tensors[1]) and not torch.equal(tensors[0], tensors[2])
 
 
+def test_bf16_goes_nearly_the_way_of_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = []
+    for halved in (True, False):
+        monkeypatch.setattr("molvae.training.refitting.bf16_in_hardware", lambda halved=halved: halved)
+        model = memorised(20)
+        records = model.codec.encode(list(MOLECULES))
+        before = model.encode(list(MOLECULES))
+        fine_tune(ELBO(model.vae, beta=0.05), records, torch.ones(len(records)), RefitSettings(10, 64, 3e-3))
+        assert all(parameter.dtype == torch.float32 for parameter in model.vae.parameters())
+        codes.append(torch.from_numpy(model.encode(list(MOLECULES)) - before))
+    moved = codes[1].norm()
+    assert 0 < (codes[0] - codes[1]).norm() < 0.2 * moved
+
+
 def test_a_batch_is_no_longer_than_its_longest_record() -> None:
     records = memorised(0).codec.encode(["CCCCCC", "C", "CCO"])
     batch = chosen(records, torch.tensor([2, 1, 2]))

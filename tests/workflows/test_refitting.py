@@ -13,6 +13,7 @@ from molvae.errors import InputError
 from molvae.model import Model
 from molvae.objectives import ELBO
 from molvae.schedules import Step
+from molvae.sections import read_toml
 from molvae.workflows import sample
 from molvae.workflows.refitting import at_its_end, objective_of, refit
 from tests.workflows.tiny import MOLECULES, memorised
@@ -101,3 +102,19 @@ def test_the_objective_is_the_one_of_the_end_of_training(model: Model) -> None:
     assert objective_of(recorded)["beta"] == 5.0
     spread = [np.abs(refit(each, NEW, even(NEW), steps=20).encode(list(NEW))).mean() for each in (model, recorded)]
     assert spread[1] < spread[0]  # a heavy KL divergence draws the codes together
+
+
+def test_a_trained_model_says_what_it_was_trained_with(finished_run: Path) -> None:
+    (phase,) = read_toml(finished_run / "config.toml")["training"]["phase"]
+    spec = molvae.load(finished_run).about["objective"]
+    assert spec == at_its_end(phase["objective"], phase["epochs"]) and phase["objective"]["beta"]["end"] == spec["beta"]
+
+
+def test_optimize_refits_from_the_command_on(tiny_model: Path, tmp_path: Path) -> None:
+    settings = [f"strategy.{name}={value}" for name, value in (("initial", 3), ("refit_every", 3), ("refit_steps", 2))]
+    molvae.optimize(
+        tiny_model, tmp_path / "c", oracle="qed", strategy="turbo", assignments=settings, budget=6, batch_size=3, quiet=True
+    )
+    (folder,) = (tmp_path / "c" / "models").iterdir()
+    sample(folder, 5, tmp_path / "samples.smi", quiet=True)
+    assert len((tmp_path / "samples.smi").read_text().splitlines()) == 5

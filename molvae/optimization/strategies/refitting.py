@@ -46,6 +46,7 @@ class Refitting:
             ConfigError: nothing that can refit, or no model.
         """
         own = sum(observation.source != "given" for observation in situation.usable)
+        self.last = min(self.last, own)  # a search that has begun again from nothing
         if not self.every or own < self.last + self.every:
             return False
         tools = situation.tools
