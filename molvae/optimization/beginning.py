@@ -70,7 +70,7 @@ def choose_strategy(
     wish = {**spec, **(arguments or {})}
     _refuse_null(wish)
     built = STRATEGIES.build(wish)
-    if built.needs_space and not has_model:
+    if (built.needs_space or built.refits) and not has_model:
         raise ConfigError(f"the strategy '{built.kind}' needs a model", where="--strategy",
                           hint="Name one: molvae optimize MODEL ...")  # fmt: skip
     return built.spec

@@ -12,10 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from molvae.artifacts import MANIFEST
-from molvae.data.codecs import SmilesCodec
-from molvae.errors import InputError, OracleError
-from molvae.model import find, load
+from molvae.errors import ConfigError, InputError, OracleError
 from molvae.optimization.admission import admit
 from molvae.optimization.beginning import LIBRARY, make_folder, prepare
 from molvae.optimization.calling import Group, Measuring, measure
@@ -24,10 +21,11 @@ from molvae.optimization.driver_lock import DriverLock
 from molvae.optimization.goals import GOALS, Goal
 from molvae.optimization.history import History
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
+from molvae.optimization.models import CampaignModels
 from molvae.optimization.observations import recall
 from molvae.optimization.settings import CONFIG, CampaignSettings
 from molvae.optimization.space import LatentSpace
-from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
+from molvae.optimization.strategies import STRATEGIES, Proposal, Refit, Strategy, Tools
 from molvae.optimization.telling import TellReport, match
 from molvae.optimization.told import read_results
 
@@ -38,6 +36,7 @@ class Campaign:
     Args:
         folder: made by `Campaign.create` or ``molvae optimize``.
         model: where the model is now, if it has been moved; its content must be what it was.
+        refit: what adapts the model, for strategies that do (`molvae.refit`).
 
     Attributes:
         settings: what it was set up to do.
@@ -48,13 +47,13 @@ class Campaign:
         ArtifactError: a ledger that cannot be read.
     """
 
-    def __init__(self, folder: str | Path, model: str | Path | None = None):
+    def __init__(self, folder: str | Path, model: str | Path | None = None, refit: Refit | None = None):
         self.folder = Path(folder)
         if not (self.folder / CONFIG).is_file():
             raise InputError("no campaign", where=self.folder, expected=f"a folder with {CONFIG} and campaign.sqlite",
                              hint="`molvae optimize ... --out CAMPAIGN` makes one.")  # fmt: skip
         self._lock = DriverLock(self.folder)
-        self._model = model
+        self._model, self._refit = model, refit
         try:
             self.settings = CampaignSettings.load(self.folder)
             self._ledger = Ledger(self.folder)
@@ -66,11 +65,12 @@ class Campaign:
             raise
 
     @classmethod
-    def create(cls, folder: str | Path, **choices: Any) -> Campaign:
+    def create(cls, folder: str | Path, *, refit: Refit | None = None, **choices: Any) -> Campaign:
         """A new campaign, opened.
 
         Args:
             folder: where it is to stand; the folder appears whole or not at all.
+            refit: what adapts the model, for strategies that do (`molvae.refit`).
             choices: ``budget`` (labels to pay for); ``maximize`` and ``minimize`` (names of objectives) or ``outputs``
                 (all maximised); ``goal`` (what several objectives become, a name or a specification); ``constraints``
                 (``sa <= 4``); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
@@ -81,12 +81,12 @@ class Campaign:
             MolvaeError: a choice that cannot be, or a folder that is not empty.
         """
         make_folder(Path(folder), prepare(**choices))
-        return cls(folder)
+        return cls(folder, refit=refit)
 
     @classmethod
-    def open(cls, folder: str | Path, model: str | Path | None = None) -> Campaign:
+    def open(cls, folder: str | Path, model: str | Path | None = None, refit: Refit | None = None) -> Campaign:
         """The campaign in a folder, to go on with it."""
-        return cls(folder, model)
+        return cls(folder, model, refit)
 
     def __enter__(self) -> Self:
         return self
@@ -248,15 +248,19 @@ class Campaign:
         history, strategy, space = self.history, self._strategy, self._space
         decoded = (space.num_decoded, space.num_invalid) if space else (0, 0)
         started = time.perf_counter()
-        proposed = strategy.propose(history, num, Tools(rng, space, self._library, notes.append, self._gate))
+        tools = Tools(rng, space, self._library, notes.append, self._gate, self._refit, number)
+        proposed = strategy.propose(history, num, tools)
         admitted = admit(proposed, self._observations.numbers, num, notes.append, self._gate)
         dropped = self._gate.take()
         if dropped.counts:
             notes.append(f"dropped: {dropped}")
         counts = (space.num_decoded - decoded[0], space.num_invalid - decoded[1]) if space else (0, 0)
-        made = Round(number, strategy.state, tuple(notes), time.perf_counter() - started, *counts, dropped)
+        self._models.keep(number)
+        state = {**strategy.state, **self._models.state}
+        made = Round(number, state, tuple(notes), time.perf_counter() - started, *counts, dropped)
         entries = [self._entry(offset, number, proposal) for offset, proposal in enumerate(admitted)]
         self._ledger.add_round(made, entries)
+        self._models.tidy()
         self._last_round = made
         for entry in entries:
             self._observations.add(entry)
@@ -273,6 +277,9 @@ class Campaign:
     @cached_property
     def _strategy(self) -> Strategy:
         strategy = STRATEGIES.build(self.settings.strategy)
+        if strategy.refits and self._refit is None:
+            raise ConfigError("a strategy that refits the model, and nothing to do it", where=self.folder / CONFIG,
+                              hint="From Python: Campaign.open(folder, refit=molvae.refit).")  # fmt: skip
         if self._last_round.number:
             strategy.restore(self._last_round.state)
         return strategy
@@ -281,16 +288,13 @@ class Campaign:
     def _gate(self) -> Gate:
         return Gate(self.settings.constrained.free)
 
-    @cached_property
+    @property
     def _space(self) -> LatentSpace | None:
-        if self.settings.model is None:
-            return None
-        folder = find(self._model or self.settings.model.path)
-        self.settings.model.check(folder / MANIFEST)
-        model = load(folder)
-        if not isinstance(model.codec, SmilesCodec):
-            raise InputError("a model of images", where=folder, expected="a model of molecules")
-        return LatentSpace(model)
+        return self._models.space
+
+    @cached_property
+    def _models(self) -> CampaignModels:
+        return CampaignModels(self.folder, self.settings.model, self._model, self._last_round.state)
 
     @cached_property
     def _library(self) -> Sequence[str]:

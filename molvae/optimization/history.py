@@ -25,6 +25,7 @@ class Observation:
         source: which part of which strategy proposed it; ``given`` for labels known before the campaign.
         signals: of the constraints that only the oracle knows, above 0 where they hold; empty if the call failed.
         violation: how far it is from satisfying all constraints; 0 where it does.
+        round: in which it was proposed.
     """
 
     smiles: str
@@ -33,6 +34,7 @@ class Observation:
     source: str = ""
     signals: tuple[float, ...] = ()
     violation: float = 0.0
+    round: int = 0
 
     @property
     def feasible(self) -> bool:

@@ -103,10 +103,11 @@ class Observations:
 
     def _observation(self, entry: Entry, mean: tuple[float, ...] | None) -> Observation:
         if mean is None:
-            return Observation(entry.smiles, None, entry.z, entry.source)
+            return Observation(entry.smiles, None, entry.z, entry.source, round=entry.round)
         values, extra = mean[: len(self.objectives)], dict(zip(self._extra, mean[len(self.objectives) :], strict=True))
         violation = self._constraints.violation(extra) + self._free_violation(entry)
-        return Observation(entry.smiles, values, entry.z, entry.source, self._constraints.signals(extra), violation)
+        signals = self._constraints.signals(extra)
+        return Observation(entry.smiles, values, entry.z, entry.source, signals, violation, entry.round)
 
     def _free_violation(self, entry: Entry) -> float:
         """Only molecules that no strategy proposed can violate what is computed without a call."""

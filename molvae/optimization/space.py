@@ -24,13 +24,22 @@ class LatentSpace:
     Attributes:
         num_decoded: points decoded so far, repetitions not counted.
         num_invalid: those of them that mean no molecule. They are never sent to an oracle, and nothing takes their place.
+        since: the round in which its model took the place of another; 0 for the campaign's own. Points of earlier rounds are
+            another space's.
     """
+
+    since = 0
 
     def __init__(self, model: Model):
         self.model = model
         self.size = model.latent_size
         self.num_decoded = self.num_invalid = 0
         self._cache: OrderedDict[bytes, str | None] = OrderedDict()
+
+    def adopt(self, model: Model, since: int) -> None:
+        """Another model takes the place of this one's; what is a point here, and what it means, is then new."""
+        self.model, self.since = model, since
+        self._cache.clear()
 
     def decode(self, z: Points) -> list[str | None]:
         """The canonical SMILES that each point means, ``(points, latent)``; None for a string that is no molecule."""

@@ -28,6 +28,12 @@ def choose_precision(device_type: str) -> Precision:
     return "bf16-mixed" if bf16_speedup() >= WORTHWHILE else "32-true"
 
 
+def bf16_in_hardware() -> bool:
+    """Whether this processor multiplies in bf16: a fact about it, while what `choose_precision` measures may differ from time to time."""
+    found = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
 def choose_num_threads(num_processes: int = 1) -> int:
     """Threads for each process here: the cores that may be used, shared out, and never more than torch would take."""
     return max(1, min(available_cores(), torch.get_num_threads()) // num_processes)

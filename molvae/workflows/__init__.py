@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from molvae.workflows.optimization import ask, optimize, tell
     from molvae.workflows.prior_fitting import fit_prior, parse_settings
     from molvae.workflows.reconstruction import reconstruct
+    from molvae.workflows.refitting import refit
     from molvae.workflows.scoring import score
     from molvae.workflows.training import train
 
@@ -25,7 +26,7 @@ _HOMES = {
     "doctor": "inventory", "fetch_data": "inventory", "list_data": "inventory",
     "ask": "optimization", "optimize": "optimization", "tell": "optimization",
     "fit_prior": "prior_fitting", "parse_settings": "prior_fitting",
-    "reconstruct": "reconstruction", "score": "scoring", "train": "training",
+    "reconstruct": "reconstruction", "refit": "refitting", "score": "scoring", "train": "training",
 }  # fmt: skip
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "optimize",
     "parse_settings",
     "reconstruct",
+    "refit",
     "sample",
     "score",
     "tell",

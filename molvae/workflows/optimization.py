@@ -20,6 +20,7 @@ from molvae.optimization.telling import TellReport
 from molvae.workflows.campaign_config import filled, over, read_assignments, read_campaign_file
 from molvae.workflows.campaign_progress import CampaignProgress
 from molvae.workflows.campaign_report import summary_lines, write_report
+from molvae.workflows.refitting import refit
 
 if TYPE_CHECKING:
     from molvae.workflows.oracle_pool import OracleSpec
@@ -130,7 +131,7 @@ def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
         settings.names = [name_of(spec) for spec in specs]
         settings = resolve_limits(settings, oracles)
     return Campaign.create(
-        out, outputs=outputs, oracle=settings, budget=wishes["budget"] or BUDGET,
+        out, refit=refit, outputs=outputs, oracle=settings, budget=wishes["budget"] or BUDGET,
         batch_size=wishes["batch_size"] or BATCH_SIZE, seed=wishes["seed"] or 0,
         **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "goal", "model",
                                            "init", "library")},
@@ -143,7 +144,7 @@ def _resume(out: Path, wishes: Mapping[str, Any]) -> Campaign:
     Raises:
         ConfigError: a wish that contradicts what it began with.
     """
-    campaign = Campaign.open(out, wishes["model"])
+    campaign = Campaign.open(out, wishes["model"], refit)
     try:
         _compare(campaign.settings, wishes)
         campaign.settings.oracle = campaign.settings.oracle.model_copy(update=wishes["running"])
@@ -243,7 +244,7 @@ def ask(
     Raises:
         InputError: there is nothing to ask for.
     """
-    with Campaign.open(folder, model) as campaign:
+    with Campaign.open(folder, model, refit) as campaign:
         asked = campaign.pending if pending else campaign.ask(num)
         left, waiting = campaign.budget_left, campaign.num_pending
         objectives = campaign.settings.measured

@@ -46,6 +46,7 @@ from molvae.workflows.environment import environment
 from molvae.workflows.outcome import outcome
 from molvae.workflows.pictures import draw_run
 from molvae.workflows.preparation import Prepared, prepare
+from molvae.workflows.refitting import at_its_end
 from molvae.workflows.snapshots import SnapshotMonitor
 
 
@@ -175,6 +176,8 @@ class _Run:
         clock = trainer.fit(resume=resume)
         if self.main:
             model.about = {**about, "preset": self.settings.preset, "training_seconds": round(clock.seconds, 1)}
+            last = self.settings.training.phase[-1]
+            model.about["objective"] = at_its_end(last.objective, last.epochs or self.settings.training.epochs)
             self._finish(model, trainer)
 
     def _prepare(self, start: Model | None) -> Prepared:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from molvae.model import Model
 from molvae.optimization.constraints.gate import Gate
 from molvae.optimization.history import Floats, History
 from molvae.optimization.space import LatentSpace
@@ -30,6 +31,21 @@ class Proposal:
     source: str = ""
 
 
+class Refit(Protocol):
+    """A way of adapting a model to molecules that are worth more than others; see `molvae.workflows.refitting.refit`."""
+
+    def __call__(
+        self, model: Model, molecules: Sequence[str], weights: Floats, *, replay: Sequence[str], steps: int, seed: int
+    ) -> Model:
+        """Another model; the one given is left as it is. The same arguments give the same model.
+
+        Raises:
+            InputError: no molecule that the model can read.
+            NumericalError: it did not work out.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Tools:
     """What a strategy works with; everything random comes from ``rng``.
@@ -41,6 +57,8 @@ class Tools:
         library: canonical SMILES to start or to choose from.
         log: takes one line that the ledger keeps with the round ("the GP could not be fitted: ...").
         gate: says which molecules the campaign's constraints admit; asked about every candidate before the choice.
+        refit: adapts the model of the space, for strategies that do; None where nothing can.
+        round: the number of this round.
     """
 
     rng: np.random.Generator
@@ -48,6 +66,8 @@ class Tools:
     library: Sequence[str] = ()
     log: Callable[[str], None] = print
     gate: Gate = field(default_factory=Gate)
+    refit: Refit | None = None
+    round: int = 0
 
 
 class Strategy(Part, ABC):
@@ -60,6 +80,11 @@ class Strategy(Part, ABC):
 
     needs_space: ClassVar[bool] = False
     needs_library: ClassVar[bool] = False
+
+    @property
+    def refits(self) -> bool:
+        """Whether it adapts the campaign's model."""
+        return False
 
     @abstractmethod
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:

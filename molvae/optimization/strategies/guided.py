@@ -14,6 +14,7 @@ from molvae.optimization.strategies.frontier import OfObjectives, choose_for_fro
 from molvae.optimization.strategies.learned import LearnedConstraints
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import Ranking
+from molvae.optimization.strategies.refitting import Refitting
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.starting import starting_molecules
 from molvae.optimization.usability import Usability
@@ -32,14 +33,19 @@ class Guided(Strategy):
         ranking: what is believed of candidates; None leaves the choice to the order of the pool.
         acquisition: how a batch is chosen, by name; a Pareto goal brings its own.
         oversampling: points drawn for each one that is decoded, see `Usability`.
+        refitting: whether and how the model is adapted on the way.
     """
 
-    def __init__(self, initial: int, ranking: Ranking | None, acquisition: str, oversampling: int = 1):
+    def __init__(
+        self, initial: int, ranking: Ranking | None, acquisition: str, oversampling: int = 1,
+        refitting: Refitting | None = None,
+    ):  # fmt: skip
         self.initial, self.ranking = initial, ranking
         self.rankings = OfObjectives(ranking)
         self._learned = None if ranking is None else LearnedConstraints(ranking)
         self.acquisition: Acquisition = ACQUISITIONS.build({"kind": acquisition})
         self.latents, self.usability = Latents(), Usability(oversampling)
+        self.refitting = refitting or Refitting()
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """See `Strategy.propose`."""
@@ -53,12 +59,20 @@ class Guided(Strategy):
             return first
         taken = history.known | {proposal.smiles for proposal in first}
         pool = Pool(taken, tools.gate)
+        if self.refitting.refit(situation):
+            self._begin_anew()
         self._fill(pool, num - len(first), situation)
         short = num - len(first) - len(pool)
         for proposal in starting_molecules(tools, max(0, short), taken | pool.molecules):
             pool.add(proposal)
         self.usability.learn(pool.points, pool.usable)
         return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
+
+    def _begin_anew(self) -> None:
+        """Latent points mean something else from now on."""
+        for ranking in (*self.rankings, *(self._learned or ())):
+            ranking.begin_anew()
+        self.usability = Usability(self.usability.oversampling)
 
     def _seen(self, history: History, tools: Tools) -> History:
         """What of the history the search builds on; all of it is known, and not proposed again, in any case."""
@@ -89,14 +103,20 @@ class Guided(Strategy):
         return [candidates[row] for row in chosen]
 
     @property
+    def refits(self) -> bool:
+        """Whether it adapts the campaign's model."""
+        return self.refitting.every > 0
+
+    @property
     def state(self) -> dict[str, Any]:
-        """Hyperparameters of the ranking, of those of further objectives and of those of learned constraints."""
+        """Of the rankings, of the model of what is usable, and when the model was refitted."""
+        state: dict[str, Any] = {"refitted": self.refitting.last} if self.refits else {}
+        state |= {"usability": self.usability.state} if self.usability.active else {}
         if self.ranking is None or self._learned is None:
-            return {"usability": self.usability.state} if self.usability.active else {}
-        state: dict[str, Any] = {"ranking": self.ranking.state}
+            return state
+        state["ranking"] = self.ranking.state
         state |= {"others": others} if (others := self.rankings.state) else {}
-        state |= {"constraints": learned} if (learned := self._learned.state) else {}
-        return state | ({"usability": self.usability.state} if self.usability.active else {})
+        return state | ({"constraints": learned} if (learned := self._learned.state) else {})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
@@ -106,3 +126,4 @@ class Guided(Strategy):
         if self._learned is not None:
             self._learned.restore(state.get("constraints", []))
         self.usability.restore(state.get("usability", {}))
+        self.refitting.last = int(state.get("refitted", 0))

@@ -13,6 +13,7 @@ from molvae.optimization.strategies.guided import Guided
 from molvae.optimization.strategies.parents import fill_from_moves
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import RANKINGS
+from molvae.optimization.strategies.refitting import Refitting
 from molvae.optimization.strategies.restarts import Restarts
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.turbo import fill_from_regions
@@ -41,19 +42,22 @@ class Hybrid(Guided):
         patience: molecules without a change among the ten best that count as a stall.
         search: points tried for a child that its encoder misses; 0 leaves it without one.
         oversampling: points of the trust regions drawn for each one that is decoded, see `Turbo`.
+        refit_every: labels between refits of the model (`Refitting`); 0 for none.
+        refit_best: molecules that the model is refitted to.
+        refit_steps: of the optimiser in a refit.
     """
 
     def __init__(
         self, latent: bool = True, genetic: bool = True, ranking: str = "tanimoto", acquisition: str = "thompson",
         initial: int = 50, candidates: int = 16, regions: int = 5, population: int = 500, sharpness: float = 0.01,
         crossover_share: float = 0.5, max_points: int = 1000, patience: int = 300, search: int = 8,
-        oversampling: int = 1,
+        oversampling: int = 1, refit_every: int = 0, refit_best: int = 500, refit_steps: int = 100,
     ):  # fmt: skip
         if not (latent or genetic):
             raise ConfigError("a strategy without candidates", where="strategy.hybrid", got="latent = genetic = false",
                               expected="one of the two at least")  # fmt: skip
         chosen = None if ranking == "none" else RANKINGS.build({"kind": ranking, "max_points": max_points})
-        super().__init__(initial, chosen, acquisition, oversampling)
+        super().__init__(initial, chosen, acquisition, oversampling, Refitting(refit_every, refit_best, refit_steps))
         self.latent, self.genetic, self.candidates = latent, genetic, candidates
         self.population, self.sharpness, self.crossover_share = population, sharpness, crossover_share
         self.search, self.patience = search, patience

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,6 +51,10 @@ class LearnedConstraints:
     def __init__(self, pattern: Ranking):
         self._pattern = pattern
         self._rankings: list[Ranking] = []
+
+    def __iter__(self) -> Iterator[Ranking]:
+        """The rankings that there are so far."""
+        return iter(self._rankings)
 
     def feasibility(self, situation: Situation, candidates: Sequence[Proposal]) -> Feasibility | None:
         """What is believed of the candidates; None where no constraint is paid for."""

@@ -37,6 +37,9 @@ class Ranking(Part, ABC):
     def belief(self, situation: Situation, candidates: Sequence[Proposal]) -> Belief:
         """Of the candidates' values, in the units of ``situation.targets``; ignorance where nothing can be learned."""
 
+    def begin_anew(self) -> None:
+        """Latent points mean something else from now on: what was learned of them is forgotten."""
+
     @property
     def state(self) -> dict[str, Any]:
         """Hyperparameters."""
@@ -138,6 +141,10 @@ class LatentRanking(Ranking):
                 situation.tools.log(f"hyperparameters left as they were: {error}")
         return fit_exact_gp(points, targets, self.hyperparameters, 0)
 
+    def begin_anew(self) -> None:
+        """Fit the hyperparameters anew; the ones of before are where the search for them starts."""
+        self._fitted_to = 0
+
     @property
     def state(self) -> dict[str, Any]:
         """Hyperparameters, or None before there are any."""
@@ -168,6 +175,10 @@ class BothRanking(Ranking):
         """The mean of two independent normals, with the covariance of one of them on average."""
         first, second = (ranking.belief(situation, candidates) for ranking in (self.tanimoto, self.latent))
         return Belief(0.5 * (first.mean + second.mean), 0.5 * (first.covariance + second.covariance))
+
+    def begin_anew(self) -> None:
+        """What the latent one learned is forgotten; fingerprints stay what they are."""
+        self.latent.begin_anew()
 
     @property
     def state(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from molvae.optimization.strategies.base import STRATEGIES
 from molvae.optimization.strategies.guided import Guided
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import LatentRanking
+from molvae.optimization.strategies.refitting import Refitting
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.usability import Usability
 
@@ -35,6 +36,9 @@ class Turbo(Guided):
         length: of a new region's sides, in deviations of the observed points.
         oversampling: points drawn for each one that is decoded, those first that are the likeliest to mean a molecule
             that the constraints admit; 1 does without (docs/strategies.md has the figures).
+        refit_every: labels between refits of the model (`Refitting`); 0 for none.
+        refit_best: molecules that the model is refitted to.
+        refit_steps: of the optimiser in a refit.
     """
 
     needs_space = True
@@ -42,9 +46,10 @@ class Turbo(Guided):
     def __init__(
         self, regions: int = 5, initial: int = 50, candidates: int = 10, acquisition: str = "thompson",
         max_points: int = 1000, length: float = 1.6, oversampling: int = 1,
+        refit_every: int = 0, refit_best: int = 500, refit_steps: int = 100,
     ):  # fmt: skip
         self.latent = LatentRanking(max_points)
-        super().__init__(initial, self.latent, acquisition, oversampling)
+        super().__init__(initial, self.latent, acquisition, oversampling, Refitting(refit_every, refit_best, refit_steps))
         self.candidates = candidates
         self.regions = Regions(regions, replace(Rules(), initial=length))
 

@@ -1,0 +1,92 @@
+"""The models of a campaign: the one that it began with, and in its place, after a refit, the one in CAMPAIGN/models/ROUND."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from molvae.artifacts import MANIFEST, remove_folder, remove_leftovers
+from molvae.data.cache import file_sha256
+from molvae.data.codecs import SmilesCodec
+from molvae.errors import ArtifactError, InputError
+from molvae.model import Model, find, load
+from molvae.optimization.settings import FileSettings
+from molvae.optimization.space import LatentSpace
+
+MODELS = "models"
+STATE = "model"
+"""Where the state of a round names the model that it ended with."""
+
+
+class CampaignModels:
+    """The latent space of a campaign, and what keeps its model on the disk.
+
+    A refitted model is written, whole or not at all, before the round that made it is committed; the round's state names it
+    with its SHA-256. What no committed round names is of no use: a kill leaves at most such folders behind.
+
+    Args:
+        campaign: the campaign's folder.
+        own: the model that it began with; None for campaigns without one.
+        moved: where that one is now.
+        state: of the last round.
+    """
+
+    def __init__(self, campaign: Path, own: FileSettings | None, moved: str | Path | None, state: Mapping[str, Any]):
+        self.folder = campaign / MODELS
+        self._own, self._moved = own, moved
+        self._named: dict[str, Any] | None = state.get(STATE)
+        self.space: LatentSpace | None = None if own is None else self._opened(own)
+        self.tidy()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a round's state says of the model; nothing for the one that the campaign began with."""
+        return {} if self._named is None else {STATE: dict(self._named)}
+
+    def keep(self, number: int) -> None:
+        """Write the model down if this round, by its number, has refitted it."""
+        if self.space is None or self.space.since != number or (self._named or {}).get("round") == number:
+            return
+        folder = self.folder / str(number)
+        self.space.model.save(folder, card=_CARD.format(number=number))
+        self._named = {"round": number, "sha256": file_sha256(folder / MANIFEST)}
+
+    def tidy(self) -> None:
+        """Remove what the last round does not name."""
+        named = None if self._named is None else str(self._named["round"])
+        for folder in sorted(self.folder.glob("[0-9]*")) if self.folder.is_dir() else ():
+            if folder.name != named:
+                remove_folder(folder)
+        remove_leftovers(self.folder)
+
+    def _opened(self, own: FileSettings) -> LatentSpace:
+        if self._named is None:
+            return LatentSpace(_of_molecules(self._begun_with(own)))
+        folder = self.folder / str(self._named["round"])
+        if not folder.is_dir():
+            raise ArtifactError("the refitted model of a campaign is gone", where=folder, expected="a model folder",
+                                hint="Put it back from a copy; the campaign cannot go on without it.")  # fmt: skip
+        FileSettings(path=str(folder), sha256=self._named["sha256"]).check(folder / MANIFEST)
+        space = LatentSpace(_of_molecules(folder))
+        space.since = int(self._named["round"])
+        return space
+
+    def _begun_with(self, own: FileSettings) -> Path:
+        folder = find(self._moved or own.path)
+        own.check(folder / MANIFEST)
+        return folder
+
+
+def _of_molecules(folder: Path) -> Model:
+    model = load(folder)
+    if not isinstance(model.codec, SmilesCodec):
+        raise InputError("a model of images", where=folder, expected="a model of molecules")
+    return model
+
+
+_CARD = """# A refitted model
+
+Made in round {number} of a campaign by fine-tuning the model that the campaign had, on the best molecules found until then.
+`config.json` says, under `about`, what that model was trained on and how each refit went (`refits`).
+"""
