@@ -163,7 +163,7 @@ def test_points_of_before_are_encoded_anew_and_those_of_after_are_kept(molecules
     elsewhere = np.full(space.size, 0.1)
     latents = Latents()
     for smiles, point in known:
-        stale, fresh = (Observation(smiles, (1.0,), elsewhere, "", number) for number in (2, 3))
+        stale, fresh = (Observation(smiles, (1.0,), elsewhere, round=number) for number in (2, 3))
         found = latents.of([stale, fresh], space)
         np.testing.assert_array_equal(found, [point, elsewhere])
     for smiles, point in missed:  # the encoder misses them, their old points do not
