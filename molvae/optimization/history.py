@@ -74,15 +74,18 @@ class History:
     @property
     def scores(self) -> Floats:
         """What each is worth as a parent or a centre, ``(succeeded,)``, more is better: see `merits`."""
-        return merits(self.succeeded)
+        return merits(self.succeeded, self.values[:, 0] if self.succeeded else np.zeros(0))
 
 
-def merits(observations: Sequence[Observation]) -> Floats:
-    """The first objective of observations that have one, ``(observations,)``; -inf for those that violate a constraint.
+def merits(observations: Sequence[Observation], worth: Floats) -> Floats:
+    """What observations are worth, ``(observations,)``; -inf for those that violate a constraint.
 
     As long as nothing satisfies all constraints, what is nearest to it counts as the best.
+
+    Args:
+        observations: with values.
+        worth: of each by its values alone, more is better.
     """
-    worth = np.array([each.values[0] for each in observations if each.values is not None], dtype=np.float64)
     feasible = np.array([each.feasible for each in observations], dtype=bool)
     if feasible.all():
         return worth

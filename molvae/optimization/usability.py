@@ -19,7 +19,8 @@ _STEP = 1.0 / 32.0  # in which coordinates are remembered, up to 4 deviations of
 class Usability:
     """The share of usable points among the nearest that were decoded.
 
-    What means a molecule in one neighbourhood says little about another, so there is no model of the whole space. A byte remembers a coordinate, so that the state of a round stays below 100 kB.
+    What means a molecule in one neighbourhood says little about another, so there is no model of the whole space. A byte
+    remembers a coordinate, so that the state of a round stays below 100 kB.
 
     Args:
         oversampling: points that are drawn for each one that is decoded; 1 does without the model.

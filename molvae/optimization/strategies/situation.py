@@ -39,7 +39,12 @@ class Situation:
     @cached_property
     def scores(self) -> Floats:
         """What each usable one is worth, more is better: the first objective, -inf where a constraint is violated (`merits`)."""
-        return merits(self.usable)
+        return merits(self.usable, self.worth)
+
+    @cached_property
+    def worth(self) -> Floats:
+        """The first objective of each usable one, whether it satisfies the constraints or not."""
+        return np.array([each.values[0] for each in self.usable if each.values], dtype=np.float64)
 
     @cached_property
     def all_scores(self) -> Floats:
@@ -51,7 +56,7 @@ class Situation:
     @cached_property
     def targets(self) -> Floats:
         """The first objective of the usable ones in units for a surrogate; it learns from what violates constraints too."""
-        return half_ranked(np.array([each.values[0] for each in self.usable if each.values], dtype=np.float64))
+        return half_ranked(self.worth)
 
     @property
     def best_target(self) -> float:
