@@ -24,7 +24,7 @@ from molvae.optimization.history import History
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.observations import Observations
 from molvae.optimization.settings import CONFIG, CampaignSettings
-from molvae.optimization.space import LatentSpace
+from molvae.optimization.space import LatentSpace, Points
 from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
 from molvae.optimization.telling import TellReport, match
 from molvae.optimization.told import read_results
@@ -36,6 +36,7 @@ class Campaign:
     Args:
         folder: made by `Campaign.create` or ``molvae optimize``.
         model: where the model is now, if it has been moved; its content must be what it was.
+        codes: of that model, for molecules that need not be encoded again (see `LatentSpace`).
 
     Attributes:
         settings: what it was set up to do.
@@ -46,13 +47,15 @@ class Campaign:
         ArtifactError: a ledger that cannot be read.
     """
 
-    def __init__(self, folder: str | Path, model: str | Path | None = None):
+    def __init__(
+        self, folder: str | Path, model: str | Path | None = None, codes: Mapping[str, Points] | None = None
+    ):
         self.folder = Path(folder)
         if not (self.folder / CONFIG).is_file():
             raise InputError("no campaign", where=self.folder, expected=f"a folder with {CONFIG} and campaign.sqlite",
                              hint="`molvae optimize ... --out CAMPAIGN` makes one.")  # fmt: skip
         self._lock = DriverLock(self.folder)
-        self._model = model
+        self._model, self._codes = model, codes
         try:
             self.settings = CampaignSettings.load(self.folder)
             self._ledger = Ledger(self.folder)
@@ -64,26 +67,29 @@ class Campaign:
             raise
 
     @classmethod
-    def create(cls, folder: str | Path, **choices: Any) -> Campaign:
+    def create(cls, folder: str | Path, codes: Mapping[str, Points] | None = None, **choices: Any) -> Campaign:
         """A new campaign, opened.
 
         Args:
             folder: where it is to stand; the folder appears whole or not at all.
+            codes: of the model, for molecules that need not be encoded again.
             choices: ``budget`` (labels to pay for); ``maximize`` and ``minimize`` (names of objectives) or ``outputs``
                 (all maximised); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
-                ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data); ``oracle``
-                (`OracleSettings`, for the record); ``seed``.
+                ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data; ``init`` may be
+                a `StartSet` that has been read); ``oracle`` (`OracleSettings`, for the record); ``seed``.
 
         Raises:
             MolvaeError: a choice that cannot be, or a folder that is not empty.
         """
         make_folder(Path(folder), prepare(**choices))
-        return cls(folder)
+        return cls(folder, codes=codes)
 
     @classmethod
-    def open(cls, folder: str | Path, model: str | Path | None = None) -> Campaign:
+    def open(
+        cls, folder: str | Path, model: str | Path | None = None, codes: Mapping[str, Points] | None = None
+    ) -> Campaign:
         """The campaign in a folder, to go on with it."""
-        return cls(folder, model)
+        return cls(folder, model, codes)
 
     def __enter__(self) -> Self:
         return self
@@ -270,7 +276,7 @@ class Campaign:
         model = load(folder)
         if not isinstance(model.codec, SmilesCodec):
             raise InputError("a model of images", where=folder, expected="a model of molecules")
-        return LatentSpace(model)
+        return LatentSpace(model, self._codes)
 
     @cached_property
     def _library(self) -> Sequence[str]:

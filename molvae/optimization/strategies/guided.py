@@ -45,10 +45,14 @@ class Guided(Strategy):
         if len(first) == num:
             return first
         pool = Pool(history.known | {proposal.smiles for proposal in first})
-        self._fill(pool, num - len(first), situation)
+        return first + self._proposed(pool, num - len(first), situation)
+
+    def _proposed(self, pool: Pool, num: int, situation: Situation) -> list[Proposal]:
+        """Fill the pool, from the prior and the library where the strategy finds too few, and choose."""
+        self._fill(pool, num, situation)
         for source in (fill_from_prior, fill_from_library):
-            source(pool, num - len(first), tools)
-        return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
+            source(pool, num, situation.tools)
+        return self._settled(self._chosen(pool, situation, num), situation)
 
     @abstractmethod
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
