@@ -117,7 +117,8 @@ def campaign(work: Work) -> dict[str, Any]:
         for number in range(ROUNDS):
             batch = running.ask(KEPT)
             values = [worth(smiles, shared.target) for smiles in batch["smiles"]]
-            running.tell([{"id": int(i), OBJECTIVE: value} for i, value in zip(batch["id"], values, strict=True)])
+            if len(batch):
+                running.tell([{"id": int(i), OBJECTIVE: value} for i, value in zip(batch["id"], values, strict=True)])
             asked += zip(batch["smiles"], values, strict=True)
             reached = max((value for _, value in asked), default=float("nan"))
             print(f"  seed {work.seed}, {work.strategy}: round {number + 1}, {len(batch)} labels, best {reached:.2f}, "

@@ -82,7 +82,7 @@ class SparseGP:
 
     def __init__(self, process: _SparseProcess, noise: gpytorch.likelihoods.GaussianLikelihood,
                  scales: tuple[ZScore, ZScore], num_observations: int, num_left_out: int):
-        self._process, self._noise = process.eval(), noise.eval()
+        self._process, self._noise = process.eval().requires_grad_(False), noise.eval().requires_grad_(False)
         self._inputs, self._targets = scales
         self.num_observations, self.num_left_out = num_observations, num_left_out
         self.num_inducing = len(process.variational_strategy.inducing_points)
@@ -155,8 +155,13 @@ class SparseGP:
         q.chol_variational_covar.copy_(cholesky(torch.cholesky_inverse(half)))
         return SparseGP(settled, self._noise, (self._inputs, self._targets), len(x), int((~rows).sum()))
 
+    def distances(self, inputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """From the mean of what it was fitted to, in deviations of each dimension, ``(points,)``."""
+        return np.asarray(np.linalg.norm(self._inputs(np.asarray(inputs, dtype=np.float64)), axis=1))
+
     def ascended(
-        self, inputs: NDArray[np.floating], best: float, low: NDArray[np.floating], high: NDArray[np.floating], steps: int
+        self, inputs: NDArray[np.floating], best: float, low: NDArray[np.floating], high: NDArray[np.floating], steps: int,
+        radius: float = math.inf,
     ) -> NDArray[np.float64]:
         """Points moved up the logarithm of the expected improvement on ``best``, within the box from ``low`` to ``high``.
 
@@ -166,6 +171,7 @@ class SparseGP:
             low: of the box, ``(dimensions,)``.
             high: of the box, ``(dimensions,)``.
             steps: of Adam, each 0.05 deviations of the inputs long or so.
+            radius: no farther from the mean than that, see `distances`: in many dimensions the corners of a box are far out.
         """
         points, (lowest, highest) = self._scaled(inputs), (self._scaled(edge[None]) for edge in (low, high))
         points.requires_grad_(True)
@@ -179,6 +185,7 @@ class SparseGP:
             adam.step()
             with torch.no_grad():
                 points.copy_(torch.minimum(torch.maximum(points, lowest), highest))
+                points.mul_((radius / points.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp_max(1.0))
         return np.asarray(points.detach().double().numpy() * self._inputs.scale + self._inputs.mean)
 
     def _scaled(self, inputs: NDArray[np.floating]) -> Tensor:

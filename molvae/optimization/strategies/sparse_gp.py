@@ -83,8 +83,8 @@ class SparseGPStrategy(Guided):
 
     The protocol of Kusner et al. (2017), Jin et al. (2018) and Polykovskiy and Vetrov (2020), on SVGP instead of FITC, with
     the logarithm of the improvement and a batch chosen by joint draws instead of believing the mean. Points are
-    drawn from the prior and around the best, moved up the expected improvement within the box of the observed points,
-    and decoded; those that mean no molecule, or a known one, are left out before the choice. With ``points`` it is as
+    drawn from the prior and around the best, moved up the expected improvement, within the box of the observed points
+    and no farther out than half of them, and decoded; those that mean no molecule, or a known one, are left out before the choice. With ``points`` it is as
     published: so many points are chosen before any is decoded, and the first that mean a new molecule are asked about.
 
     Args:
@@ -102,7 +102,7 @@ class SparseGPStrategy(Guided):
 
     def __init__(
         self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200,
-        ascent: int = 20, points: int | None = None,
+        ascent: int = 60, points: int | None = None,
     ):  # fmt: skip
         self.sparse = SparseRanking(num_inducing, epochs, min_steps)
         super().__init__(initial, self.sparse, "qlogei")
@@ -154,4 +154,6 @@ class SparseGPStrategy(Guided):
         low, high = np.minimum(observed.min(0), starts.min(0)), np.maximum(observed.max(0), starts.max(0))
         promise = gp.predict(starts)
         order = np.argsort(-(promise.mean + np.sqrt(promise.variance)), kind="stable")[:wanted]
-        return gp.ascended(starts[order], best, low, high, self.ascent)
+        # Beyond where most molecules are, points mean nothing, and no invalid one teaches the process.
+        radius = float(np.median(gp.distances(observed)))
+        return gp.ascended(starts[order], best, low, high, self.ascent, radius)
