@@ -175,6 +175,7 @@ class SparseGP:
         """
         points, (lowest, highest) = self._scaled(inputs), (self._scaled(edge[None]) for edge in (low, high))
         points.requires_grad_(True)
+        self.predict(inputs[:1])  # GPyTorch keeps the root of the first call, which must be one without a graph
         target = (best - float(self._targets.mean)) / float(self._targets.scale)
         adam = torch.optim.Adam([points], lr=0.05)
         for _ in range(steps):
