@@ -47,7 +47,9 @@ def main() -> None:
     parser.add_argument("--results", default="zinc_bo", help="name of the results in benchmarks/results")
     options = parser.parse_args()
     facts = material(options.model, options.data, str(options.scratch), options.jobs).facts
-    print(f"{facts['molecules']:,} molecules; left out: {facts['left_out']}; {facts['unreadable_for_the_model']} the model cannot read")
+    print(
+        f"{facts['molecules']:,} molecules; left out: {facts['left_out']}; {facts['unreadable_for_the_model']} the model cannot read"
+    )
     result = begun(options, facts)
     for work, done in performed(todo(options, result), options.jobs):
         place = result["splits"] if work.strategy is None else result["campaigns"].setdefault(work.strategy, [])
@@ -123,7 +125,10 @@ def brief(done: dict[str, Any]) -> str:
 def save(name: str, result: dict[str, Any]) -> None:
     """Write the results with their summary, and the picture."""
     result["summary"] = {
-        **{key: mean_and_interval([each[key] for each in result["splits"]]) for key in ("rmse", "log_likelihood", "rmse_of_mean")},
+        **{
+            key: mean_and_interval([each[key] for each in result["splits"]])
+            for key in ("rmse", "log_likelihood", "rmse_of_mean")
+        },
         "campaigns": {strategy: standing(runs) for strategy, runs in result["campaigns"].items()},
     }
     hardware.write(name, result)

@@ -62,7 +62,11 @@ def read_molecules(data: str, scratch: Path, jobs: int = 1) -> Molecules:
     key = f"{'-'.join(file_sha256(path)[:8] for path in parts.values())}-rdkit{RDKIT_VERSION}"
     kept = scratch / f"terms-{key}.parquet"
     if not kept.is_file():
-        _compute(kept, [smiles for path in parts.values() for records in Table(path).records() for smiles in records.smiles], jobs)
+        _compute(
+            kept,
+            [smiles for path in parts.values() for records in Table(path).records() for smiles in records.smiles],
+            jobs,
+        )
     return distinct(pd.read_parquet(kept))
 
 
@@ -72,7 +76,10 @@ def distinct(frame: pd.DataFrame) -> Molecules:
     once = valid.drop_duplicates("smiles")
     left_out = {"no molecule": len(frame) - len(valid), "there already": len(valid) - len(once)}
     return Molecules(
-        once["smiles"].tolist(), once[list(TERMS)].to_numpy(np.float64), left_out, int((once["given"] != once["smiles"]).sum())
+        once["smiles"].tolist(),
+        once[list(TERMS)].to_numpy(np.float64),
+        left_out,
+        int((once["given"] != once["smiles"]).sum()),
     )
 
 

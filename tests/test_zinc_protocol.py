@@ -78,7 +78,12 @@ def test_an_interval_is_students() -> None:
 
 
 RUNS = [
-    {"seed": 0, "labels": 3, "rounds": [{"decoded": 60, "invalid": 10}], "best": [["CCO", 3.0], ["CCN", 2.0], ["C", 1.0]]},
+    {
+        "seed": 0,
+        "labels": 3,
+        "rounds": [{"decoded": 60, "invalid": 10}],
+        "best": [["CCO", 3.0], ["CCN", 2.0], ["C", 1.0]],
+    },
     {"seed": 1, "labels": 2, "rounds": [{"decoded": 60, "invalid": 20}], "best": [["CCO", 3.0], ["CCS", 2.5]]},
 ]
 

@@ -17,7 +17,11 @@ from typing import Any
 import gpytorch
 import numpy as np
 import torch
-from gpytorch.variational import CholeskyVariationalDistribution, TrilNaturalVariationalDistribution, VariationalStrategy
+from gpytorch.variational import (
+    CholeskyVariationalDistribution,
+    TrilNaturalVariationalDistribution,
+    VariationalStrategy,
+)
 from linear_operator.utils.errors import NanError, NotPSDError
 from numpy.typing import NDArray
 from torch import Tensor

@@ -84,8 +84,9 @@ class SparseGPStrategy(Guided):
     The protocol of Kusner et al. (2017), Jin et al. (2018) and Polykovskiy and Vetrov (2020), on SVGP instead of FITC, with
     the logarithm of the improvement and a batch chosen by joint draws instead of believing the mean. Points are
     drawn from the prior and around the best, moved up the expected improvement, within the box of the observed points
-    and no farther out than half of them, and decoded; those that mean no molecule, or a known one, are left out before the choice. With ``points`` it is as
-    published: so many points are chosen before any is decoded, and the first that mean a new molecule are asked about.
+    and no farther out than half of them, and decoded; those that mean no molecule, or a known one, are left out before
+    the choice. With ``points`` it is as published: so many points are chosen before any is decoded, and the first that
+    mean a new molecule are asked about.
 
     Args:
         initial: molecules from the prior before the first fit.
