@@ -51,7 +51,7 @@ class SparseRanking(Ranking):
         key = tuple(each.smiles for each in situation.usable)
         if self._given is None or self._given[0] != key:
             points, targets = situation.points(np.arange(len(key))), situation.targets
-            readable = np.isfinite(points).all(1)
+            readable = np.asarray(np.isfinite(points).all(1))
             surrogate = self._fit(situation, points, readable)
             if isinstance(surrogate, SparseGP):
                 surrogate = self._conditioned(surrogate, points[readable], targets[readable], situation)
