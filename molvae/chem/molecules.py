@@ -122,6 +122,12 @@ def canonical_or_none(smiles: str) -> str | None:
     return None if molecule is None else to_smiles(molecule)
 
 
+def canonical_or_reason(smiles: str) -> tuple[str | None, str]:
+    """RDKit's canonical form and an empty reason, or None and why the string is no molecule."""
+    molecule, reason = molecule_or_reason(smiles)
+    return (None, reason) if molecule is None else (to_smiles(molecule), "")
+
+
 def to_smiles(molecule: Chem.Mol) -> str:
     """The canonical SMILES of a molecule."""
     text: str = Chem.MolToSmiles(molecule)

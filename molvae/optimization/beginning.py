@@ -97,7 +97,7 @@ def prepare(
     arguments: Mapping[str, Any] | None = None,
     goal: str | Mapping[str, Any] | None = None,
     model: str | Path | None = None,
-    init: str | Path | None = None,
+    init: str | Path | StartSet | None = None,
     library: str | Path | None = None,
     oracle: OracleSettings | None = None,
     seed: int = 0,
@@ -107,7 +107,9 @@ def prepare(
     spec = choose_strategy(strategy, has_model=model is not None, arguments=arguments)
     if library is None and STRATEGIES[spec["kind"]].needs_library:
         library = DEFAULT_LIBRARY
-    init_file, library_file = (None if data is None else data_file(data) for data in (init, library))
+    init_file, library_file = (
+        None if data is None or isinstance(data, StartSet) else data_file(data) for data in (init, library)
+    )
     settings = CampaignSettings(
         seed=seed, budget=budget, batch_size=batch_size,
         outputs=list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
@@ -118,7 +120,10 @@ def prepare(
         library=None if library_file is None else FileSettings.of(library_file),
     )  # fmt: skip
     read_constraints(constraints, settings.outputs, settings.oracle.names)  # as they were written, for the message
-    start = StartSet() if init_file is None else read_start(init_file, settings.measured)
+    if isinstance(init, StartSet):
+        start = init
+    else:
+        start = StartSet() if init_file is None else read_start(init_file, settings.measured)
     if len(start.molecules) > budget:
         raise InputError("more molecules to be labelled first than the budget has labels", where=f"--init {init}",
                          got=f"{len(start.molecules):,}", expected=f"at most {budget:,}",

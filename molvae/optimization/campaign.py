@@ -24,7 +24,7 @@ from molvae.optimization.ledger import Call, Entry, Ledger, Round
 from molvae.optimization.models import CampaignModels
 from molvae.optimization.observations import recall
 from molvae.optimization.settings import CONFIG, CampaignSettings
-from molvae.optimization.space import LatentSpace
+from molvae.optimization.space import LatentSpace, Points
 from molvae.optimization.strategies import STRATEGIES, Proposal, Refit, Strategy, Tools
 from molvae.optimization.telling import TellReport, match
 from molvae.optimization.told import read_results
@@ -37,6 +37,7 @@ class Campaign:
         folder: made by `Campaign.create` or ``molvae optimize``.
         model: where the model is now, if it has been moved; its content must be what it was.
         refit: what adapts the model, for strategies that do (`molvae.refit`).
+        codes: of that model, for molecules that need not be encoded again (see `LatentSpace`).
 
     Attributes:
         settings: what it was set up to do.
@@ -47,13 +48,16 @@ class Campaign:
         ArtifactError: a ledger that cannot be read.
     """
 
-    def __init__(self, folder: str | Path, model: str | Path | None = None, refit: Refit | None = None):
+    def __init__(
+        self, folder: str | Path, model: str | Path | None = None, refit: Refit | None = None,
+        codes: Mapping[str, Points] | None = None,
+    ):  # fmt: skip
         self.folder = Path(folder)
         if not (self.folder / CONFIG).is_file():
             raise InputError("no campaign", where=self.folder, expected=f"a folder with {CONFIG} and campaign.sqlite",
                              hint="`molvae optimize ... --out CAMPAIGN` makes one.")  # fmt: skip
         self._lock = DriverLock(self.folder)
-        self._model, self._refit = model, refit
+        self._model, self._refit, self._codes = model, refit, codes
         try:
             self.settings = CampaignSettings.load(self.folder)
             self._ledger = Ledger(self.folder)
@@ -65,28 +69,34 @@ class Campaign:
             raise
 
     @classmethod
-    def create(cls, folder: str | Path, *, refit: Refit | None = None, **choices: Any) -> Campaign:
+    def create(
+        cls, folder: str | Path, *, refit: Refit | None = None, codes: Mapping[str, Points] | None = None, **choices: Any
+    ) -> Campaign:
         """A new campaign, opened.
 
         Args:
             folder: where it is to stand; the folder appears whole or not at all.
             refit: what adapts the model, for strategies that do (`molvae.refit`).
+            codes: of the model, for molecules that need not be encoded again.
             choices: ``budget`` (labels to pay for); ``maximize`` and ``minimize`` (names of objectives) or ``outputs``
                 (all maximised); ``goal`` (what several objectives become, a name or a specification); ``constraints``
                 (``sa <= 4``); ``batch_size``; ``strategy`` (a name or a specification), ``arguments`` (of it);
-                ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data); ``oracle``
-                (`OracleSettings`, for the record); ``seed``.
+                ``model`` (a folder); ``init`` and ``library`` (files of molecules, or names of known data; ``init`` may be
+                a `StartSet` that has been read); ``oracle`` (`OracleSettings`, for the record); ``seed``.
 
         Raises:
             MolvaeError: a choice that cannot be, or a folder that is not empty.
         """
         make_folder(Path(folder), prepare(**choices))
-        return cls(folder, refit=refit)
+        return cls(folder, refit=refit, codes=codes)
 
     @classmethod
-    def open(cls, folder: str | Path, model: str | Path | None = None, refit: Refit | None = None) -> Campaign:
+    def open(
+        cls, folder: str | Path, model: str | Path | None = None, refit: Refit | None = None,
+        codes: Mapping[str, Points] | None = None,
+    ) -> Campaign:  # fmt: skip
         """The campaign in a folder, to go on with it."""
-        return cls(folder, model, refit)
+        return cls(folder, model, refit, codes)
 
     def __enter__(self) -> Self:
         return self
@@ -294,7 +304,7 @@ class Campaign:
 
     @cached_property
     def _models(self) -> CampaignModels:
-        return CampaignModels(self.folder, self.settings.model, self._model, self._last_round.state)
+        return CampaignModels(self.folder, self.settings.model, self._model, self._last_round.state, self._codes)
 
     @cached_property
     def _library(self) -> Sequence[str]:

@@ -26,6 +26,7 @@ from molvae.oracles.base import Measurement
 
 LEDGER = "campaign.sqlite"
 _FLOAT64 = np.dtype("<f8")
+_FEW = 1000  # calls whose molecules are looked up one by one
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,7 @@ class Ledger:
         now = datetime.now(UTC)
         with self.transaction():
             self._add_entries(entries, _time(now))
-            for call in calls:
-                self._end(self._begin(call.entry, call.given, None), call.measurement, now)
+            self._add_ended(list(calls), _time(now))
             self._add_dropped(made_in, violating or Dropped())
 
     def _add_entries(self, entries: Iterable[Entry], now: str) -> None:
@@ -180,6 +180,28 @@ class Ledger:
             for e in entries
         )  # fmt: skip
         self._db.executemany("INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def _add_ended(self, calls: Sequence[Call], now: str) -> None:
+        """Calls with their outcomes, a statement for all of them: there may be hundreds of thousands."""
+        first = 1 + self._db.execute("SELECT coalesce(max(number), 0) FROM calls").fetchone()[0]
+        attempts = Counter[int]()
+        if len(calls) < _FEW:
+            for entry in {call.entry for call in calls}:
+                query = "SELECT count(*) FROM calls WHERE proposal = ?"
+                attempts[entry] = self._db.execute(query, (entry,)).fetchone()[0]
+        else:
+            attempts.update(dict(self._db.execute("SELECT proposal, count(*) FROM calls GROUP BY proposal")))
+        rows, outcomes = [], []
+        for number, call in enumerate(calls, first):
+            found = call.measurement
+            attempts[call.entry] += 1
+            rows.append((number, call.entry, attempts[call.entry], call.given, found.status, found.reason, now, found.seconds))
+            outcomes += [(number, output, float(value)) for output, value in found.values.items()]
+        self._db.executemany(
+            "INSERT INTO calls (number, proposal, attempt, given, status, reason, ended, seconds)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows,
+        )  # fmt: skip
+        self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?)", outcomes)
 
     def mark_asked(self, numbers: Iterable[int]) -> None:
         """Note that molecules have been handed to a person."""
@@ -191,7 +213,7 @@ class Ledger:
         """Note that molecules are being sent to the oracle; the numbers of the calls."""
         now = _time(datetime.now(UTC))
         with self.transaction():
-            return [self._begin(number, False, now) for number in numbers]
+            return [self._begin(number, now) for number in numbers]
 
     def end_calls(self, ended: Sequence[tuple[int, Measurement]]) -> None:
         """What became of calls, by their numbers, in one transaction."""
@@ -210,11 +232,11 @@ class Ledger:
             )  # fmt: skip
             return cursor.rowcount
 
-    def _begin(self, number: int, given: bool, started: str | None) -> int:
+    def _begin(self, number: int, started: str) -> int:
         cursor = self._db.execute(
             "INSERT INTO calls (proposal, attempt, given, status, reason, started)"
-            " SELECT ?1, count(*) + 1, ?2, 'running', '', ?3 FROM calls WHERE proposal = ?1",
-            (number, given, started),
+            " SELECT ?1, count(*) + 1, 0, 'running', '', ?2 FROM calls WHERE proposal = ?1",
+            (number, started),
         )
         return int(cursor.lastrowid or 0)
 

@@ -12,7 +12,7 @@ from molvae.data.codecs import SmilesCodec
 from molvae.errors import ArtifactError, InputError
 from molvae.model import Model, find, load
 from molvae.optimization.settings import FileSettings
-from molvae.optimization.space import LatentSpace
+from molvae.optimization.space import LatentSpace, Points
 
 MODELS = "models"
 STATE = "model"
@@ -30,10 +30,14 @@ class CampaignModels:
         own: the model that it began with; None for campaigns without one.
         moved: where that one is now.
         state: of the last round.
+        codes: of the model that it began with, for molecules that need not be encoded again.
     """
 
-    def __init__(self, campaign: Path, own: FileSettings | None, moved: str | Path | None, state: Mapping[str, Any]):
-        self.folder = campaign / MODELS
+    def __init__(
+        self, campaign: Path, own: FileSettings | None, moved: str | Path | None, state: Mapping[str, Any],
+        codes: Mapping[str, Points] | None = None,
+    ):  # fmt: skip
+        self.folder, self._codes = campaign / MODELS, codes
         self._own, self._moved = own, moved
         self._named: dict[str, Any] | None = state.get(STATE)
         self.space: LatentSpace | None = None if own is None else self._opened(own)
@@ -62,7 +66,7 @@ class CampaignModels:
 
     def _opened(self, own: FileSettings) -> LatentSpace:
         if self._named is None:
-            return LatentSpace(_of_molecules(self._begun_with(own)))
+            return LatentSpace(_of_molecules(self._begun_with(own)), self._codes)
         folder = self.folder / str(self._named["round"])
         if not folder.is_dir():
             raise ArtifactError("the refitted model of a campaign is gone", where=folder, expected="a model folder",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ class LatentSpace:
 
     Args:
         model: the model.
+        codes: what it encodes molecules to, where that is known: canonical SMILES to points ``(latent,)``.
 
     Attributes:
         num_decoded: points decoded so far, repetitions not counted.
@@ -30,15 +31,15 @@ class LatentSpace:
 
     since = 0
 
-    def __init__(self, model: Model):
-        self.model = model
+    def __init__(self, model: Model, codes: Mapping[str, Points] | None = None):
+        self.model, self.codes = model, codes or {}
         self.size = model.latent_size
         self.num_decoded = self.num_invalid = 0
         self._cache: OrderedDict[bytes, str | None] = OrderedDict()
 
     def adopt(self, model: Model, since: int) -> None:
         """Another model takes the place of this one's; what is a point here, and what it means, is then new."""
-        self.model, self.since = model, since
+        self.model, self.codes, self.since = model, {}, since
         self._cache.clear()
 
     def decode(self, z: Points) -> list[str | None]:
@@ -63,7 +64,14 @@ class LatentSpace:
         Raises:
             InputError: a molecule with a token that the model does not know.
         """
-        return self.model.encode(list(smiles_list))
+        points = np.empty((len(smiles_list), self.size), np.float32)
+        unknown = [row for row, smiles in enumerate(smiles_list) if smiles not in self.codes]
+        if unknown:
+            points[unknown] = self.model.encode([smiles_list[row] for row in unknown])
+        for row, smiles in enumerate(smiles_list):
+            if smiles in self.codes:
+                points[row] = self.codes[smiles]
+        return points
 
     def sample(self, num: int, rng: np.random.Generator) -> Points:
         """Points of the prior, ``(num, latent)``."""

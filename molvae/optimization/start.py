@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from molvae.chem.molecules import canonical_or_none, molecule_or_reason, prepare_worker, to_smiles
+from molvae.chem.molecules import canonical_or_none, canonical_or_reason, prepare_worker
 from molvae.data.sources import resolve
 from molvae.data.tables import Records, Reject, Table
 from molvae.errors import InputError
@@ -15,7 +15,10 @@ from molvae.execution import Workers
 from molvae.optimization.numbers import read_number
 
 _MANY = 2000
-"""Lines of a library from which on processes pay."""
+"""Molecules from which on processes pay."""
+
+Row = tuple[int, str, str, list[Any]]
+"""Line, string, problem and cells of a record."""
 
 
 @dataclass
@@ -41,7 +44,7 @@ def data_file(data: str | Path) -> Path:
     return source.splits["train"]
 
 
-def read_start(path: Path, objectives: Sequence[str]) -> StartSet:
+def read_start(path: Path, objectives: Sequence[str], num_workers: int = 2) -> StartSet:
     """Read ``--init``: rows with a value of every objective are labels, the others molecules to be labelled first.
 
     Raises:
@@ -49,15 +52,14 @@ def read_start(path: Path, objectives: Sequence[str]) -> StartSet:
     """
     table = Table(path)
     columns = _columns(table, objectives)
+    rows = list(_rows(table, list(columns.values())))
     start = StartSet()
-    for line, smiles, problem, row in _rows(table, list(columns.values())):
-        molecule, reason = molecule_or_reason(smiles) if not problem else (None, problem)
-        if molecule is None:
+    for (line, smiles, _, cells), (canonical, reason) in zip(rows, _canonical(rows, num_workers), strict=True):
+        if canonical is None:
             start.rejects.append(Reject(line, smiles, reason))
             continue
-        canonical = to_smiles(molecule)
         try:
-            values = {name: read_number(cell) for name, cell in zip(columns, row, strict=True)}
+            values = {name: read_number(cell) for name, cell in zip(columns, cells, strict=True)}
         except ValueError as error:
             start.rejects.append(Reject(line, smiles, str(error)))
             continue
@@ -82,12 +84,21 @@ def _columns(table: Table, objectives: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _rows(table: Table, columns: Sequence[str]) -> Iterator[tuple[int, str, str, list[Any]]]:
+def _rows(table: Table, columns: Sequence[str]) -> Iterator[Row]:
     """Line, string, problem and cells of each record."""
     for records in table.records():
         cells = _cells(records, columns)
         for place, (line, smiles) in enumerate(zip(records.lines, records.smiles, strict=True)):
             yield line, smiles, records.problems.get(place, ""), cells[place]
+
+
+def _canonical(rows: Sequence[Row], num_workers: int) -> Iterator[tuple[str | None, str]]:
+    """Of each row the canonical SMILES, or None and why there is none."""
+    with Workers(num_workers if len(rows) >= _MANY else 0, initializer=prepare_worker) as workers:
+        outcomes = workers.run(canonical_or_reason, (row[1] for row in rows), chunk_size=250)
+        for (_, _, problem, _), outcome in zip(rows, outcomes, strict=True):
+            canonical, reason = outcome.value or (None, outcome.reason)
+            yield (None, problem) if problem else (canonical, reason)
 
 
 def _cells(records: Records, columns: Sequence[str]) -> list[list[Any]]:

@@ -10,9 +10,8 @@ Ranks of all values would survive anything too, but they throw away by how much 
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
+import torch
 
 from molvae.surrogates.prediction import Floats
 
@@ -34,9 +33,8 @@ def half_ranked(values: Floats) -> Floats:
     far = warped > _FAR
     warped[far] = _FAR + np.log1p(warped[far] - _FAR)
     below = np.cumsum(counts) - 0.5 * counts  # mid-ranks, so that ties share one
-    quantile = NormalDist().inv_cdf
-    for rank in np.flatnonzero(~good):
-        warped[rank] = quantile(float(min(0.5 * below[rank] / below[good][0], 0.5)))
+    shares = np.minimum(0.5 * below[~good] / below[good][0], 0.5)
+    warped[~good] = torch.special.ndtri(torch.from_numpy(shares)).numpy()
     result = warped[place]
     return np.asarray((result - result.mean()) / max(result.std(), 1e-12))
 

@@ -158,3 +158,31 @@ def test_a_constant_property_has_no_likelihood_and_few_molecules_are_refused() -
     assert figures["rmse"]["standard_error"] is None
     with pytest.raises(InputError, match="too few molecules"):
         latent_regression(z[:19], np.zeros(19))
+
+
+def test_conditioning_gives_the_optimal_q_of_u() -> None:
+    (x, y), (test, _) = draw(300), draw(50, seed=6)
+    gp = fit_sparse_gp(x, y, Fitting(num_inducing=40, batch_size=128, min_steps=60, epochs=1, dtype=torch.float64))
+    prediction = gp.conditioned(x[:200], y[:200]).predict(test)
+    strategy, noise = gp._process.variational_strategy, float(gp._noise.noise)
+    kernel, mean = gp._process.covar_module, float(gp._process.mean_module.constant)
+    with torch.no_grad():
+        points = [strategy.inducing_points, *(torch.from_numpy(gp._inputs(part)) for part in (x[:200], test))]
+        uu, uf, ut = (kernel(points[0], other).to_dense().numpy() for other in points)
+        own = kernel(points[2], diag=True).numpy()
+    uu = uu + strategy.jitter_val * np.eye(len(uu))
+    inverse = np.linalg.inv(uu + uf @ uf.T / noise)  # Titsias (2009), eq. 6 with eq. 10
+    expected = mean + ut.T @ inverse @ uf @ (gp._targets(y[:200]) - mean) / noise
+    variance = own - np.einsum("ij,ik,kj->j", ut, np.linalg.inv(uu) - inverse, ut) + noise
+    assert np.allclose(gp._targets(prediction.mean), expected, atol=1e-5)
+    assert np.allclose(prediction.variance / gp._targets.scale**2, variance, rtol=1e-4)
+
+
+def test_points_move_up_the_improvement_and_stay_within_the_box_and_the_ball() -> None:
+    x, y = draw(200)
+    gp = fit_sparse_gp(x, y, FAST)
+    low, high, starts = x.min(0), x.max(0), x[:20]
+    moved = gp.ascended(starts, float(y.max()), low, high, 30, radius=1.5)
+    assert (gp.distances(moved) <= 1.5 + 1e-5).all()
+    assert (moved >= low - 1e-5).all() and (moved <= high + 1e-5).all()
+    assert gp.predict(gp.ascended(starts, float(y.max()), low, high, 30)).mean.mean() > gp.predict(starts).mean.mean()

@@ -57,16 +57,18 @@ class Guided(Strategy):
         first = starting_molecules(tools, min(num, max(0, self.initial - asked)), history.known)
         if len(first) == num:
             return first
-        taken = history.known | {proposal.smiles for proposal in first}
-        pool = Pool(taken, tools.gate)
+        pool = Pool(history.known | {proposal.smiles for proposal in first}, tools.gate)
         if self.refitting.refit(situation):
             self._begin_anew()
-        self._fill(pool, num - len(first), situation)
-        short = num - len(first) - len(pool)
-        for proposal in starting_molecules(tools, max(0, short), taken | pool.molecules):
+        return first + self._proposed(pool, num - len(first), situation)
+
+    def _proposed(self, pool: Pool, num: int, situation: Situation) -> list[Proposal]:
+        """Fill the pool, with starting molecules where the strategy finds too few, and choose."""
+        self._fill(pool, num, situation)
+        for proposal in starting_molecules(situation.tools, max(0, num - len(pool)), pool.known):
             pool.add(proposal)
         self.usability.learn(pool.points, pool.usable)
-        return first + self._settled(self._chosen(pool, situation, num - len(first)), situation)
+        return self._settled(self._chosen(pool, situation, num), situation)
 
     def _begin_anew(self) -> None:
         """Latent points mean something else from now on."""

@@ -37,9 +37,9 @@ class Pool:
         self._seen = set(known)
 
     @property
-    def molecules(self) -> set[str]:
-        """Canonical SMILES of the candidates."""
-        return {candidate.smiles for candidate in self.candidates}
+    def known(self) -> frozenset[str]:
+        """Canonical SMILES that it has nothing to say about: known from the start, taken or refused."""
+        return frozenset(self._seen)
 
     def __len__(self) -> int:
         return len(self.candidates)
