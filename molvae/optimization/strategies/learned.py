@@ -28,12 +28,15 @@ class SignalSituation(Situation):
 
     @cached_property
     def _scaled(self) -> tuple[Floats, float]:
-        return signal_targets(np.array([each.signals[self.place] for each in self.usable]))
+        return signal_targets(self._signals)
 
     @cached_property
-    def targets(self) -> Floats:
-        """Signals of the usable ones in units for a surrogate."""
-        return self._scaled[0]
+    def _signals(self) -> Floats:
+        return np.array([each.signals[self.place] for each in self.usable])
+
+    def targets_of(self, num: int) -> Floats:
+        """Signals of the first usable ones in units for a surrogate."""
+        return self._scaled[0] if num == len(self.usable) else signal_targets(self._signals[:num])[0]
 
     @property
     def threshold(self) -> float:

@@ -68,8 +68,12 @@ class Situation:
     @cached_property
     def targets(self) -> Floats:
         """Scores, or one objective, of the usable ones in units for a surrogate; it learns from what violates constraints too."""
-        worths = self.history.worths[self._counted]
-        return half_ranked(worths if self.objective is None else self.values[:, self.objective])
+        return self.targets_of(len(self.usable))
+
+    def targets_of(self, num: int) -> Floats:
+        """The targets as they were when there were so many."""
+        worths = self.history.worths[self._counted] if self.objective is None else self.values[:, self.objective]
+        return half_ranked(worths[:num])
 
     @property
     def best_target(self) -> float:

@@ -17,7 +17,6 @@ from molvae.optimization.strategies.ranking import Ranking, belief_where_readabl
 from molvae.optimization.strategies.situation import Situation
 from molvae.surrogates.belief import Belief, Surrogate
 from molvae.surrogates.sparse import Fitting, SparseGP, fit_sparse_gp
-from molvae.surrogates.warping import half_ranked
 
 _REFITS = 8  # per doubling of the labels
 _SCREENED = 2000
@@ -66,7 +65,7 @@ class SparseRanking(Ranking):
         num = len(situation.usable) - own % step
         key = tuple(each.smiles for each in situation.usable[:num])
         if self._last is None or self._last[0] != key:
-            x, targets = points[:num][readable[:num]], half_ranked(situation.scores[:num])[readable[:num]]
+            x, targets = points[:num][readable[:num]], situation.targets_of(num)[readable[:num]]
             self._last = key, fitted(lambda: fit_sparse_gp(x, targets, self.fitting), targets, situation.tools)
         return self._last[1]
 
