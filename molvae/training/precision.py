@@ -30,7 +30,7 @@ def choose_precision(device_type: str) -> Precision:
 
 def bf16_in_hardware() -> bool:
     """Whether this processor multiplies in bf16: a fact about it, while what `choose_precision` measures may differ from time to time."""
-    found: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
+    found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not say
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
