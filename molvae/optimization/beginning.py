@@ -96,7 +96,7 @@ def prepare(
         seed=seed, budget=budget, batch_size=batch_size,
         outputs=list(outputs) or [objective.name for objective in objectives], objectives=objectives,
         strategy=spec, oracle=oracle or OracleSettings(),
-        model=None if model is None else FileSettings.of(Path(model), find(model) / MANIFEST),
+        model=None if model is None else model_settings(model),
         init=None if init_file is None else FileSettings.of(init_file),
         library=None if library_file is None else FileSettings.of(library_file),
     )  # fmt: skip
@@ -107,6 +107,12 @@ def prepare(
                          hint="Molecules to choose from are given with --library.")  # fmt: skip
     molecules, num_unusable = ([], 0) if library_file is None else read_library(library_file)
     return Beginning(settings, start, molecules, num_unusable)
+
+
+def model_settings(model: str | Path) -> FileSettings:
+    """Where a campaign's model is, by a path that also another folder can be worked in with; and what it was."""
+    folder = find(model)
+    return FileSettings.of(Path(model) if folder.is_relative_to(model) else folder, folder / MANIFEST)
 
 
 def make_folder(folder: Path, beginning: Beginning) -> None:

@@ -17,6 +17,7 @@ from molvae.chem.penalized import penalized_logp
 from molvae.chem.targets import target_function
 from molvae.data.codecs import SmilesCodec
 from molvae.data.sources import resolve
+from molvae.distributions import stored
 from molvae.errors import InputError
 from molvae.evaluation.inputs import Molecules
 from molvae.evaluation.profiles import Chemistry
@@ -25,7 +26,7 @@ from molvae.evaluation.results import Report
 from molvae.evaluation.suite import evaluate
 from molvae.evaluation.worth import ChemNetDistance, reconstruction_worth
 from molvae.files import atomic_write, write_bytes
-from molvae.model import Model, PriorName, load
+from molvae.model import Model, PriorName, find, load
 from molvae.report.comparison import guarded_lines, latent_table, metrics_table, reconstruction_lines
 from molvae.report.published import published
 from molvae.report.tradeoff import TradeoffPoint, draw_tradeoff
@@ -151,6 +152,7 @@ class ModelEvaluation:
     def _about(self) -> dict[str, Any]:
         about = {
             "model": str(self.given) if not isinstance(self.given, Model) else "a model in memory",
+            "weights_sha256": None if isinstance(self.given, Model) else stored.weights_sha256(find(self.given)),
             "trained_on": self.model.about.get("data"),
             "versions": versions(),
             "prior": self._prior_spec(),
