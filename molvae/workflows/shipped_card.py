@@ -53,7 +53,8 @@ def _what(model: Model) -> str:
 
 def _made(about: Mapping[str, Any]) -> str:
     data, counts, versions = about.get("data", {}), about.get("counts", {}), about.get("versions", {})
-    pace, hardware = about["shipped"]["pace"], about.get("hardware", {})
+    pace = about["shipped"]["pace"]
+    hardware = about.get("hardware") or pace.get("hardware", {})
     machine = ", ".join(hardware.get("gpus") or []) or f"{hardware.get('cores')} cores of {hardware.get('processor')}"
     lines = [
         f"Data: {data.get('name')}, {counts.get('train', 0):,} training records (SHA-256 {str(data.get('train'))[:12]}...).",
@@ -84,7 +85,10 @@ def _evaluation(report: Report) -> list[str]:
     if report["metrics"]:
         prior = "the fitted prior" if about["prior"]["name"] == "fitted" else "the prior of training"
         blocks = [f"### Samples of {prior}", _sampled(report), _metrics(report)]
-    blocks += [f"### Reconstruction of {worth['num_molecules']:,} molecules of {worth['data']}", _latent(report.get("latent") or worth)]
+    blocks += [
+        f"### Reconstruction of {worth['num_molecules']:,} molecules of {worth['data']}",
+        _latent(report.get("latent") or worth),
+    ]
     return blocks
 
 
@@ -103,13 +107,23 @@ def _metrics(report: Report) -> str:
     rows = ["| metric | without guard | with guard |", "|---|---|---|"]
     for key, value in report["metrics"].items():
         cells = [plus_minus(value, report["deviations"].get(key))]
-        cells.append(plus_minus(guarded["metrics"][key], guarded["deviations"].get(key)) if key in guarded["metrics"] else "")
+        cells.append(
+            plus_minus(guarded["metrics"][key], guarded["deviations"].get(key)) if key in guarded["metrics"] else ""
+        )
         rows.append(f"| {key} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def _latent(latent: Mapping[str, Any]) -> str:
-    names = ("exact_mean", "exact_sampled", "same_molecule_mean", "token_accuracy", "kl_nats", "active_units", "latent_size")
+    names = (
+        "exact_mean",
+        "exact_sampled",
+        "same_molecule_mean",
+        "token_accuracy",
+        "kl_nats",
+        "active_units",
+        "latent_size",
+    )
     rows = [(name, latent[name]) for name in names]
     rows += [(f"{name} (the decoder's floor)", latent[name]["value"])
              for name in ("FCD_reconstructed_mean", "FCD_reconstructed_sampled") if name in latent]  # fmt: skip
@@ -131,5 +145,7 @@ def _limits(model: Model, reports: Sequence[Report]) -> str:
     if model.fitted_prior is not None:
         limits.append("The prior was fitted to the codes of the weights before rounding.")
     if any(report["about"]["samples_per_seed"] not in (0, 30_000) for report in reports):
-        limits.append("Its FCDs are of fewer than the 30,000 samples of the published ones, and are larger for that alone.")
+        limits.append(
+            "Its FCDs are of fewer than the 30,000 samples of the published ones, and are larger for that alone."
+        )
     return "\n".join(f"- {line}" for line in limits)

@@ -25,7 +25,12 @@ _PLACE = re.compile(r"(?<![\w.])/(?:[^/\s'\"=]+/)*([^/\s'\"=]+)")
 
 
 def ship(
-    run: str | Path, name: str, *, evaluations: Sequence[str | Path] = (), folder: Path | None = None, quiet: bool = False
+    run: str | Path,
+    name: str,
+    *,
+    evaluations: Sequence[str | Path] = (),
+    folder: Path | None = None,
+    quiet: bool = False,
 ) -> Path:
     """Make the model folder NAME of a run, at half the size.
 
@@ -64,7 +69,9 @@ def ship(
     target = (folder or shipped.FOLDER) / name
     _save_if_small(model, target, shipped_card(name, model, _configuration(Path(run)), reports))
     if not quiet:
-        print(f"{shipped.num_bytes(target) / 1e6:.1f} MB; {same:.4f} of {COMPARED:,} points decode as before rounding → {target}")
+        print(
+            f"{shipped.num_bytes(target) / 1e6:.1f} MB; {same:.4f} of {COMPARED:,} points decode as before rounding → {target}"
+        )
     return target
 
 
@@ -72,7 +79,7 @@ def same_strings(model: Model, rounded: Model) -> float:
     """The share of the prior's points that decode to the same string with both."""
     z = model.sample_prior(COMPARED, seed=0)
     pairs = zip(model.decode(z), rounded.decode(z), strict=True)
-    return sum(one == other for one, other in pairs) / COMPARED
+    return float(sum(one == other for one, other in pairs)) / COMPARED
 
 
 def without_places(value: Any) -> Any:
@@ -89,7 +96,9 @@ def _of_these_weights(path: Path, sha256: str) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(path.read_text("utf-8"))
         found = report["about"]["weights_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError("no evaluation of a model", where=path, got=str(error), expected="a JSON of `molvae evaluate MODEL`") from error
+        raise InputError(
+            "no evaluation of a model", where=path, got=str(error), expected="a JSON of `molvae evaluate MODEL`"
+        ) from error
     if found != sha256:
         raise InputError(
             "an evaluation of other weights", where=path, got=str(found)[:12], expected=f"{sha256[:12]}, the rounded ones",
