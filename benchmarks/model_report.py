@@ -62,6 +62,20 @@ def variants(content: Content) -> list[tuple[str, Content, Mapping[str, float | 
     return found
 
 
+def sizes(content: Content) -> str:
+    """A line for each model: how many samples, seeds and test molecules its figures are of."""
+    lines = []
+    for label, model in content["models"].items():
+        piece = model["pieces"].get("samples normal")
+        if piece is not None:
+            settings, worth = piece["about"]["settings"], piece["figures"]["reconstruction"]
+            lines.append(
+                f"- {label}: {settings['n']:,} samples for each of {len(settings['seeds'])} seeds, mean ± deviation over them; "
+                f"{worth['num_molecules']:,} test molecules; the guard {'tried, too' if settings['guard'] else 'left out'}"
+            )
+    return "\n".join(lines)
+
+
 def metrics_table(
     content: Content, columns: Sequence[str], published: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> str:
@@ -191,11 +205,13 @@ def prior_bars(label: str, model: Content, validity: float) -> list[tuple[str, s
 
 def picture(content: Content, published: Mapping[str, Any] | None) -> bytes:
     """FCD against reconstruction, the priors as bars, and the curves against time (PNG)."""
-    figure = Figure(figsize=(18, 5), layout="constrained")
-    tradeoff, priors, curves = figure.subplots(1, 3)
-    plot_tradeoff(tradeoff, series(content), published)
-    draw_priors(priors, content)
-    draw_curves(curves, content)
+    with_curves = any(curve_points(model) for model in content["models"].values())
+    figure = Figure(figsize=(18 if with_curves else 12, 5), layout="constrained")
+    axes = figure.subplots(1, 3 if with_curves else 2)
+    plot_tradeoff(axes[0], series(content), published)
+    draw_priors(axes[1], content)
+    if with_curves:
+        draw_curves(axes[2], content)
     return as_png(figure)
 
 

@@ -54,6 +54,7 @@ def parser(description: str, name: str, data: str, pieces: Sequence[str] = PIECE
         choices=pieces,
         help="what to measure now; what stands is shown anyway",
     )
+    add("--replace", action="store_true", help="of results that stand with other settings")
     add("-n", type=int, default=30_000, help="samples a seed")
     add("--seeds", type=int, default=3)
     add("--seed", type=int, default=0, help="the first")
@@ -212,7 +213,7 @@ def pace(given: str, model: Model) -> dict[str, Any]:
 
 def measure(options: argparse.Namespace, kind: type[Measurement] = Measurement) -> Pieces:
     """Measure all models, piece by piece."""
-    pieces, stages = Pieces(options.name), Stages()
+    pieces, stages = Pieces(options.name, options.replace), Stages()
     with Chemistry(options.num_workers, progress=stages) as chemistry:
         for given in options.models:
             try:

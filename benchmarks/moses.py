@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import hardware
-from model_report import bars_table, curve_table, metrics_table, picture, prior_bars, prior_table, training_table
+from model_report import bars_table, curve_table, metrics_table, picture, prior_bars, prior_table, sizes, training_table
 from model_tables import figures, measure, parser
 
 from molvae.files import write_bytes
@@ -80,6 +80,7 @@ def main() -> None:
     write_bytes(
         hardware.RESULTS / f"{options.name}.png", picture(content, published()["tradeoff"] if is_moses else None)
     )
+    print(f"{sizes(content)}\n")
     print(metrics_table(content, COLUMNS, moses_rows() if is_moses else {}))
     if is_moses:
         print(f"\npublished FCD at that reconstruction:\n{there(content)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,21 +27,23 @@ class Pieces:
 
     Args:
         name: of the file.
+        replace: take the place of pieces with other settings or of other weights, which is refused otherwise.
     """
 
-    def __init__(self, name: str):
-        self.name, self.path = name, hardware.RESULTS / f"{name}.json"
+    def __init__(self, name: str, replace: bool = False):
+        self.name, self.replace, self.path = name, replace, hardware.RESULTS / f"{name}.json"
         self.content: dict[str, Any] = (
             json.loads(self.path.read_text("utf-8")) if self.path.exists() else {"models": {}}
         )
 
     def of(self, model: str) -> dict[str, Any]:
-        """The pieces of a model; none if its weights have changed."""
-        sha256 = weights_sha256(find(model))
+        """The pieces of a model, as far as they are of its weights."""
+        sha256, label = weights_sha256(find(model)), label_of(model)
         models = self.content["models"]
-        if models.get(label_of(model), {}).get("weights_sha256") != sha256:
-            models[label_of(model)] = {"weights_sha256": sha256, "pieces": {}}
-        pieces: dict[str, Any] = models[label_of(model)]["pieces"]
+        if label in models and models[label]["weights_sha256"] != sha256:
+            self._refuse(label, "of other weights")
+            del models[label]
+        pieces: dict[str, Any] = models.setdefault(label, {"weights_sha256": sha256, "pieces": {}})["pieces"]
         return pieces
 
     def piece(
@@ -48,13 +51,20 @@ class Pieces:
     ) -> dict[str, Any]:
         """A piece: as it stands in the file, if the settings are the same, or made now and written."""
         pieces = self.of(model)
-        settings = json.loads(json.dumps(settings))
-        if name not in pieces or pieces[name]["about"]["settings"] != settings:
+        settings = without_places(json.loads(json.dumps(settings)))
+        if name in pieces and pieces[name]["about"]["settings"] != settings:
+            self._refuse(f"{label_of(model)}: {name}", "with other settings")
+            del pieces[name]
+        if name not in pieces:
             print(f"{label_of(model)}: {name}", flush=True)
             began = time.monotonic()
             figures = make()
             about = {**hardware.about(**settings), "seconds": round(time.monotonic() - began, 1)}
-            pieces[name] = {"figures": figures, "about": without_places(about)}
-            hardware.write(self.name, without_places(self.content))
+            pieces[name] = without_places({"figures": figures, "about": about})
+            hardware.write(self.name, self.content)
         found: dict[str, Any] = pieces[name]["figures"]
         return found
+
+    def _refuse(self, what: str, how: str) -> None:
+        if not self.replace:
+            sys.exit(f"error: {what} stands in {self.path.name} already, {how}: choose another --name, or --replace it")

@@ -26,6 +26,7 @@ from model_report import (
     picture,
     prior_bars,
     prior_table,
+    sizes,
     training_table,
 )
 from model_tables import PIECES, Measurement, figures, measure, parser
@@ -202,6 +203,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for bar in (*regression_bars(label, model), *prior_bars(label, model, 0.80))
     ]
     tables = (
+        sizes(content),
         zinc_table(content),
         metrics_table(content, COLUMNS, {}),
         prior_table(content),

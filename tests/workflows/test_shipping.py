@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import molvae
 from molvae import shipped
+from molvae.cli.app import run as command
 from molvae.errors import InputError
 from molvae.model import find, load
 from molvae.optimization.beginning import model_settings
@@ -175,3 +176,9 @@ def test_what_ships_loads_and_is_small_enough(name: str, monkeypatch: pytest.Mon
     assert len(model.sample(5)) == 5
     card = (shipped.FOLDER / name / "MODEL_CARD.md").read_text("utf-8")
     assert "exact_sampled" in card and "Not evaluated yet" not in card
+
+
+def test_the_command_lists_what_ships(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ship(run, "tiny", quiet=True)
+    assert command(["models"]) == 0
+    assert capsys.readouterr().out.splitlines() == list_models()
