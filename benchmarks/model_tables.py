@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pieces import Pieces, label_of
-from priors import FITS, NAMES, Judge, can_be_guarded, compared, first_rows, fitted_row, sampled
+from priors import FITS, NAMES, Judge, can_be_guarded, compared, evaluated_row, first_rows, fitted_row, sampled
 
 import molvae
 from molvae.errors import MolvaeError
@@ -237,5 +237,9 @@ def prior_rows(model: Mapping[str, Any]) -> dict[str, Any]:
     """The table of priors of a model; without ratios as long as N(0, I) and the floors are not measured."""
     samples = figures(model, "samples")
     first = first_rows(samples["normal"]) if "normal" in samples else {}
-    rows = {**first, **figures(model, "prior")}
+    kept = {}
+    if "fitted" in samples:
+        about = model["pieces"]["samples fitted"]["about"]["settings"]
+        kept = {f"{about['kind']} {about['fit']['on']}, kept in the model": evaluated_row(samples["fitted"])}
+    rows = {**first, **kept, **figures(model, "prior")}
     return compared(rows) if set(NAMES) <= set(rows) else rows

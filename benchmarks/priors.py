@@ -102,17 +102,22 @@ def fitted_row(
 
 def first_rows(evaluation: Mapping[str, Any]) -> dict[str, Row]:
     """The rows that an evaluation of a model with N(0, I) and ``--latent`` already has: N(0, I) and the two floors."""
-    metrics, latent = evaluation["metrics"], evaluation["latent"]
-    guarded = evaluation.get("guarded")
-    normal = {key: metrics[key] for key in ("FCD/Test", "valid", "Novelty")}
-    if guarded is not None:
-        normal |= {"valid_guarded": guarded["metrics"]["valid"], "intervened": guarded["intervened"]}
+    latent = evaluation["latent"]
     floors = [
         {"FCD/Test": latent[f"FCD_reconstructed_{name}"]["value"], "exact": latent[f"exact_{name}"],
          "valid": latent[f"FCD_reconstructed_{name}"]["num_generated"] / latent["num_molecules"]}
         for name in ("mean", "sampled")
     ]  # fmt: skip
-    return {NORMAL: {**normal, "deviations": evaluation["deviations"]}, AT_MEAN: floors[0], AT_SAMPLE: floors[1]}
+    return {NORMAL: evaluated_row(evaluation), AT_MEAN: floors[0], AT_SAMPLE: floors[1]}
+
+
+def evaluated_row(evaluation: Mapping[str, Any]) -> Row:
+    """The row of the prior that an evaluation sampled."""
+    row: Row = {key: evaluation["metrics"][key] for key in ("FCD/Test", "valid", "Novelty")}
+    guarded = evaluation.get("guarded")
+    if guarded is not None:
+        row |= {"valid_guarded": guarded["metrics"]["valid"], "intervened": guarded["intervened"]}
+    return {**row, "deviations": evaluation["deviations"]}
 
 
 def compared(rows: Mapping[str, Row]) -> dict[str, Row]:

@@ -168,6 +168,7 @@ def regression_bars(label: str, model: Any) -> list[tuple[str, str, float | None
     """The bars of the regression, and the reconstruction that they ask for."""
     splits = figures(model, "regression")
     train = figures(model, "train reconstruction").get("", {}).get("exact_sampled")
+    comparable = len(splits) >= 10 and all(split["num_molecules"] > 249_000 for split in splits.values())
     rmse, density = (estimate(splits, key)[0] for key in ("rmse", "log_likelihood"))
     return [
         (
@@ -176,12 +177,17 @@ def regression_bars(label: str, model: Any) -> list[tuple[str, str, float | None
             train,
             None if train is None else train >= BARS["train"],
         ),
-        (label, f"GP RMSE at most {BARS['rmse']:g}", rmse, None if rmse is None else rmse <= BARS["rmse"]),
         (
             label,
-            f"GP log-likelihood at least {BARS['log_likelihood']:g}",
+            f"GP RMSE over ten splits of all molecules, at most {BARS['rmse']:g}",
+            rmse,
+            None if not comparable or rmse is None else rmse <= BARS["rmse"],
+        ),
+        (
+            label,
+            f"GP log-likelihood over ten splits of all molecules, at least {BARS['log_likelihood']:g}",
             density,
-            None if density is None else density >= BARS["log_likelihood"],
+            None if not comparable or density is None else density >= BARS["log_likelihood"],
         ),
     ]
 
