@@ -1,31 +1,23 @@
-"""How much of the way from N(0, I) to the decoder's floor does each kind of fitted prior go?
+"""The table of priors: how much of the way from N(0, I) to the decoder's floor does each kind of fitted prior go?
 
-    python benchmarks/priors.py MODEL DATA --reference moses -n 30000
-    python benchmarks/priors.py runs/demo sample --reference sample -n 3000 --fit "flow-matching means num_steps=20000"
-
-The floor is the FCD of decoded test codes (z = mean, and z ~ q). A prior's excess over it, divided by that of N(0, I), is its ratio;
-the bar is a third. All FCDs are of the valid among n samples and have the same bias. A fit that is in ``results/priors.json`` for the
-same model, data, n and seed is not made again, and every fit is written when it is done.
+A row for each fit, made for benchmarks/moses.py and benchmarks/zinc.py. The floor is the FCD of decoded test codes (z = mean, and z ~ q);
+a prior's excess over the lower of the two, divided by that of N(0, I), is its ratio; the bar is a third.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import hardware
-
 from molvae.chem.profile import canonical_forms
+from molvae.errors import InputError
 from molvae.evaluation.inputs import read_molecules
 from molvae.evaluation.profiles import Chemistry
 from molvae.evaluation.worth import ChemNetDistance
-from molvae.model import Model, find, load
+from molvae.model import Model, PriorName
 from molvae.workflows import fit_prior, parse_settings
-from molvae.workflows.records import choose, read_records
 from molvae.workflows.stages import Stages
 
 FITS = (
@@ -33,136 +25,110 @@ FITS = (
     "flow-matching means", "flow-matching samples",
     "flow-matching samples spread=0.5",
 )  # fmt: skip
-NAMES = ("N(0, I)", "test codes, z = mean", "test codes, z ~ q")
+NORMAL, AT_MEAN, AT_SAMPLE = NAMES = ("N(0, I)", "test codes, z = mean", "test codes, z ~ q")
+BAR = 1 / 3
+
+Row = dict[str, Any]
 
 
 class Judge:
-    """Figures of generated strings.
+    """Figures of generated strings: FCD, validity, uniqueness, novelty.
 
     Args:
-        reference: of the FCD.
-        train: strings that are not novel.
+        data: its test part is the reference of the FCD, strings of its training part are not novel.
         chemistry: workers.
         stages: shows progress.
     """
 
-    def __init__(self, reference: str, train: Sequence[str], chemistry: Chemistry, stages: Stages):
-        self._distance = ChemNetDistance(reference, chemistry, stages)
-        self._chemistry, self._train = chemistry, set(train)
+    def __init__(self, data: str, chemistry: Chemistry, stages: Stages):
+        self._distance = ChemNetDistance(data, chemistry, stages)
+        self._chemistry, self._train = chemistry, set(read_molecules(data, "train")[1])
 
-    def __call__(self, smiles_list: Sequence[str]) -> dict[str, Any]:
-        forms, _ = self._chemistry.values(canonical_forms, smiles_list, "canonical SMILES")
-        valid = [form for form in forms if form is not None]
+    def __call__(self, smiles_list: Sequence[str]) -> Row:
+        valid = self.valid(smiles_list)
         distinct = set(valid)
         return {
-            "n": len(smiles_list), "FCD/Test": self._distance(smiles_list)["value"], "valid": len(valid) / len(smiles_list),
-            "unique": len(distinct) / len(valid), "novelty": len(distinct - self._train) / len(distinct),
+            "FCD/Test": self._distance(smiles_list)["value"], "valid": len(valid) / len(smiles_list),
+            "unique": len(distinct) / max(1, len(valid)),
+            "Novelty": len(distinct - self._train) / len(distinct) if distinct else None,
         }  # fmt: skip
 
-
-def main() -> None:
-    options = parse()
-    stages = Stages()
-    model = load(options.model)
-    result = opened(options)
-    done = {row["name"] for row in result["rows"]}
-    test = choose(read_records(model, options.data, part="test", quiet=True), options.n, options.seed)
-    with Chemistry(options.num_workers, progress=stages) as chemistry:
-        judge = Judge(options.reference, read_molecules(options.data, "train")[1], chemistry, stages)
-        for name in [name for name in (*NAMES, *options.fit) if name not in done]:
-            stages.say(name)
-            result["rows"].append({"name": name, **measure(name, model, test, judge, options)})
-            compare(result)
-            hardware.write("priors", result)
-    print(table(result))
+    def valid(self, smiles_list: Sequence[str]) -> list[str]:
+        """Canonical SMILES of the valid ones."""
+        forms, _ = self._chemistry.values(canonical_forms, smiles_list, "canonical SMILES")
+        return [form for form in forms if form is not None]
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="a run folder or a model folder; it is not changed")
-    parser.add_argument("data", help="what the model was trained on")
-    parser.add_argument("--reference", default="moses")
-    parser.add_argument("--fit", nargs="*", default=FITS, metavar="'KIND CODES NAME=VALUE ...'")
-    parser.add_argument("-n", type=int, default=30_000)
-    parser.add_argument("--limit", type=int, help="training molecules to fit to, drawn at random; all where not given")
-    parser.add_argument("--num-workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+def sampled(model: Model, prior: PriorName, judge: Judge, num: int, seeds: Sequence[int], guard: bool) -> Row:
+    """Means over seeds of a prior's samples, and their deviations; with the guard's validity beside the one without."""
+    runs: list[Row] = []
+    for seed in seeds:
+        z = model.sample_prior(num, seed=seed, prior=prior)
+        row = judge(list(model.decode(z)))
+        if guard:
+            guarded = model.decode_guarded(z)
+            row |= {"valid_guarded": len(judge.valid(guarded.strings)) / num, "intervened": guarded.share_intervened}
+        runs.append(row)
+    whole = {key: [run[key] for run in runs] for key in runs[0] if all(run[key] is not None for run in runs)}
+    deviations = {key: statistics.stdev(values) for key, values in whole.items()} if len(runs) > 1 else {}
+    return {**{key: statistics.fmean(values) for key, values in whole.items()}, "deviations": deviations}
 
 
-def opened(options: argparse.Namespace) -> dict[str, Any]:
-    """The results so far, if they are of the same model, data, n and seed."""
-    weights = hashlib.sha256((find(options.model) / "weights.safetensors").read_bytes()).hexdigest()
-    settings = {
-        "weights": weights,
-        "data": options.data,
-        "reference": options.reference,
-        "n": options.n,
-        "limit": options.limit,
-        "seed": options.seed,
-    }
-    path = hardware.RESULTS / "priors.json"
-    earlier = json.loads(path.read_text()) if path.exists() else {}
-    if earlier.get("about", {}).get("settings") == settings:
-        return dict(earlier)
-    return {"about": hardware.about(**settings), "trained": load(options.model).about.get("preset"), "rows": []}
+def can_be_guarded(model: Model) -> bool:
+    """Whether the guard knows this model's tokens."""
+    try:
+        model.decode_guarded(model.sample_prior(1))
+    except InputError:
+        return False
+    return True
 
 
-def measure(name: str, model: Model, test: Any, judge: Judge, options: argparse.Namespace) -> dict[str, Any]:
-    if name == NAMES[0]:
-        return judge(model.sample(options.n, seed=options.seed))
-    if name in NAMES:
-        sampled = name == NAMES[2]
-        back = model.reconstruct(test, sampled=sampled, seed=options.seed, as_written=True)
-        exact = sum(one == other for one, other in zip(test, back, strict=True)) / len(test)
-        return {**judge(back), "exact": exact}
+def fitted_row(
+    name: str, model: Model, judge: Judge, data: str, limit: int | None, num: int, seeds: Sequence[int], guard: bool
+) -> Row:
+    """Fit the prior that a name describes (``KIND CODES NAME=VALUE ...``) and judge its samples; the model keeps its own."""
     kind, on, *assignments = name.split()
     settings = parse_settings(assignments)
     spread = float(settings.pop("spread", 1.0))
+    copy = Model(model.codec, model.vae, model.about)
     began = time.perf_counter()
-    prior = fit_prior(model, options.data, kind=kind, on=on, spread=spread, settings=settings, limit=options.limit, seed=options.seed)  # type: ignore[arg-type]
-    seconds = time.perf_counter() - began
-    parameters = sum(value.numel() for value in prior.state_dict().values())
-    figures = {
-        "seconds_with_encoding": round(seconds, 1),
-        "seconds_to_fit": prior.about["seconds"],
-        "parameters": parameters,
+    prior = fit_prior(copy, data, kind=kind, on=on, spread=spread, settings=settings, limit=limit, seed=seeds[0])  # type: ignore[arg-type]
+    return {
+        **sampled(copy, "fitted", judge, num, seeds, guard), **prior.about["figures"],
+        "seconds_with_encoding": round(time.perf_counter() - began, 1), "seconds_to_fit": prior.about["seconds"],
+        "parameters": sum(value.numel() for value in prior.state_dict().values()), "records": prior.about["records"],
+    }  # fmt: skip
+
+
+def first_rows(evaluation: Mapping[str, Any]) -> dict[str, Row]:
+    """The rows that an evaluation of a model with N(0, I) and ``--latent`` already has: N(0, I) and the two floors."""
+    latent = evaluation["latent"]
+    floors = [
+        {"FCD/Test": latent[f"FCD_reconstructed_{name}"]["value"], "exact": latent[f"exact_{name}"],
+         "valid": latent[f"FCD_reconstructed_{name}"]["num_generated"] / latent["num_molecules"]}
+        for name in ("mean", "sampled")
+    ]  # fmt: skip
+    return {NORMAL: evaluated_row(evaluation), AT_MEAN: floors[0], AT_SAMPLE: floors[1]}
+
+
+def evaluated_row(evaluation: Mapping[str, Any]) -> Row:
+    """The row of the prior that an evaluation sampled."""
+    row: Row = {key: evaluation["metrics"][key] for key in ("FCD/Test", "valid", "Novelty")}
+    guarded = evaluation.get("guarded")
+    if guarded is not None:
+        row |= {"valid_guarded": guarded["metrics"]["valid"], "intervened": guarded["intervened"]}
+    return {**row, "deviations": evaluation["deviations"]}
+
+
+def compared(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows with each one's excess over the lower of the two floors, and its ratio to that of N(0, I)."""
+    floor = min(rows[AT_MEAN]["FCD/Test"], rows[AT_SAMPLE]["FCD/Test"])
+    whole = rows[NORMAL]["FCD/Test"] - floor
+    return {
+        name: {
+            **row,
+            "excess": row["FCD/Test"] - floor,
+            "ratio": (row["FCD/Test"] - floor) / whole if whole > 0 else None,
+        }
+        for name, row in rows.items()
     }
-    return {**judge(model.sample(options.n, seed=options.seed, prior="fitted")), **figures, **prior.about["figures"]}
-
-
-def compare(result: dict[str, Any]) -> None:
-    """Excess over the lower of the two floors, and its ratio to that of N(0, I)."""
-    rows = {row["name"]: row["FCD/Test"] for row in result["rows"]}
-    if not set(NAMES) <= set(rows):
-        return
-    floor = min(rows[NAMES[1]], rows[NAMES[2]])
-    for row in result["rows"]:
-        row["excess"] = row["FCD/Test"] - floor
-        row["ratio"] = row["excess"] / (rows[NAMES[0]] - floor)
-
-
-def table(result: dict[str, Any]) -> str:
-    columns = (
-        "FCD/Test",
-        "excess",
-        "ratio",
-        "valid",
-        "unique",
-        "novelty",
-        "nearest_distance_ratio",
-        "held_out_nats",
-        "seconds_to_fit",
-    )
-    lines = [
-        f"{result['about']['settings']['n']:,} samples",
-        f"{'prior':50}" + "".join(f"{name[:14]:>16}" for name in columns),
-    ]
-    for row in result["rows"]:
-        cells = (f"{row[name]:16.3f}" if row.get(name) is not None else " " * 16 for name in columns)
-        lines.append(f"{row['name']:50}" + "".join(cells))
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, bfloat16, nn
 
 from molvae.errors import ArtifactError
 from molvae.files import sync_folder
@@ -144,6 +144,14 @@ class Folder:
                 hint="It was written by something else, or by another version of molvae.",
             )
         return self.path / name
+
+
+def tensors_of(module: nn.Module, bf16: bool = False) -> dict[str, Tensor]:
+    """A module's tensors by name; with ``bf16`` its parameters are rounded to bfloat16, its buffers are not."""
+    tensors: dict[str, Tensor] = module.state_dict()
+    if bf16:
+        tensors |= {name: parameter.detach().to(bfloat16) for name, parameter in module.named_parameters()}
+    return tensors
 
 
 def write_through(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from molvae import artifacts
+from molvae import artifacts, shipped
 from molvae.data.batches import Batch
 from molvae.data.codecs import Codec, SmilesCodec
 from molvae.data.codecs import load as load_codec
@@ -228,20 +228,25 @@ class Model:
         vae.load_state_dict(fresh)
         return Model(codec, vae, self.about)
 
-    def save(self, folder: Path | str, *, card: str = "") -> None:
+    def save(self, folder: Path | str, *, card: str = "", bf16: bool = False) -> None:
         """Write the model folder: config.json, weights.safetensors, what the codec owns, MODEL_CARD.md, and a manifest.
 
         The folder appears whole or not at all; a fitted prior is a folder in it, with a manifest of its own.
+
+        Args:
+            folder: where.
+            card: what a reader should know.
+            bf16: round the weights to bfloat16, which halves the folder; they are float32 again when loaded.
         """
         config = {"format": FORMAT, "codec": self.codec.spec, "vae": self.vae.spec, "about": self.about}
         with artifacts.writing(Path(folder)) as writer:
             writer.json("config.json", config)
-            writer.tensors("weights.safetensors", self.vae.state_dict())
+            writer.tensors("weights.safetensors", artifacts.tensors_of(self.vae, bf16))
             writer.text("MODEL_CARD.md", card)
             for name, text in self.codec.files().items():
                 writer.text(name, text)
             if self.fitted_prior is not None:
-                stored.write(writer.path, self.fitted_prior)
+                stored.write(writer.path, self.fitted_prior, bf16)
 
     @classmethod
     def load(cls, folder: Path | str, device: str | torch.device = "cpu") -> Model:
@@ -289,21 +294,24 @@ def _sequence(records: Records) -> Records:
 
 
 def find(path: Path | str) -> Path:
-    """The model folder behind a run folder or a model folder.
+    """The model folder behind a run folder, a model folder, or the name of a model that ships (in this order).
 
     Raises:
-        InputError: neither.
+        InputError: none of them; those that ship are listed.
     """
-    path = Path(path)
+    name, path = str(path), Path(path)
     for candidate in (path, path / "model"):
         if (candidate / "config.json").is_file():
             return candidate
+    ships = shipped.find(name)
+    if ships is not None and not (path / "config.toml").is_file():  # a run under that name is not passed over
+        return ships
     if not path.exists():
         raise InputError(
             "no such model",
             where=path,
-            expected="a run folder or a model folder",
-            hint="`molvae train DATA --out RUN` makes one.",
+            expected=f"a run folder, a model folder, or a model that ships ({', '.join(shipped.names()) or 'none does yet'})",
+            hint="`molvae train DATA --out RUN` makes one; `molvae models` lists those that ship.",
         )
     raise InputError(
         "a folder without a model",
@@ -314,5 +322,5 @@ def find(path: Path | str) -> Path:
 
 
 def load(path: Path | str, device: str | torch.device = "cpu") -> Model:
-    """The model of a run folder or a model folder."""
+    """The model of a run folder, of a model folder, or one that ships, by its name."""
     return Model.load(find(path), device)

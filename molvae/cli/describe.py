@@ -1,4 +1,4 @@
-"""``molvae reconstruct``, ``encode`` and ``doctor``: what a model knows of molecules, and what this machine has."""
+"""``molvae reconstruct``, ``encode``, ``models`` and ``doctor``: what a model knows of molecules, and what this machine has."""
 
 from __future__ import annotations
 
@@ -53,8 +53,17 @@ def doctor(seed: Seed = 0, quiet: Quiet = False) -> None:
         say(line, quiet)
 
 
+def models(seed: Seed = 0, quiet: Quiet = False) -> None:
+    """The models that ship with molvae: use one by its name wherever a MODEL is asked for."""
+    from molvae import workflows
+
+    for line in workflows.list_models():
+        say(line, quiet)
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command()(reconstruct)
     app.command()(encode)
+    app.command()(models)
     app.command()(doctor)

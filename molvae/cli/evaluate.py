@@ -17,7 +17,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="GENERATED|MODEL", show_default=False,
-            help="A file of molecules, one a line and invalid ones too; or a run or model folder, which is sampled.",
+            help="A file of molecules, one a line and invalid ones too; or a run or model folder or a model that ships, which is sampled.",
         ),
     ],
     reference: Annotated[

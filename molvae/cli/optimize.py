@@ -15,7 +15,7 @@ Folder = Annotated[Path, typer.Argument(metavar="CAMPAIGN", help="The campaign's
 def optimize(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A run folder or a model folder; none for graph-ga and screen.",
+        typer.Argument(metavar="[MODEL]", help="A run folder, a model folder or a model that ships; none for graph-ga and screen.",
                        show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="The campaign's folder.", metavar="CAMPAIGN")] = Path("campaign"),

@@ -15,7 +15,10 @@ _GIGABYTE = 1 << 30
 MAX_SEED = 2**32 - 1
 Seed = Annotated[int, typer.Option(help="Seed of everything random in this command.", min=0, max=MAX_SEED)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]
-ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder or a model folder.", show_default=False)]
+ModelPath = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A run folder, a model folder, or a model that ships (`molvae models`).", show_default=False),
+]
 
 
 class PriorChoice(StrEnum):

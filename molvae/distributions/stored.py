@@ -18,8 +18,13 @@ FORMAT = 1
 WEIGHTS = "weights.safetensors"
 
 
-def write(model_folder: Path, prior: FittedPrior) -> Path:
+def write(model_folder: Path, prior: FittedPrior, bf16: bool = False) -> Path:
     """Put a prior into a model folder in place of the one that is there; returns its folder.
+
+    Args:
+        model_folder: where the weights stand that it was fitted to.
+        prior: fitted.
+        bf16: round the weights of its nets to bfloat16.
 
     Raises:
         ArtifactError: the folder cannot be written.
@@ -28,9 +33,9 @@ def write(model_folder: Path, prior: FittedPrior) -> Path:
     number = 1 + max((int(path.name.removeprefix("prior-")) for path in earlier), default=0)
     folder = model_folder / f"prior-{number:06}"
     with artifacts.writing(folder) as writer:
-        config = {"format": FORMAT, "prior": prior.spec, "model": _digest(model_folder / WEIGHTS), "about": prior.about}
+        config = {"format": FORMAT, "prior": prior.spec, "model": weights_sha256(model_folder), "about": prior.about}
         writer.json("config.json", config)
-        writer.tensors(WEIGHTS, prior.state_dict())
+        writer.tensors(WEIGHTS, artifacts.tensors_of(prior, bf16))
     for path in earlier:
         artifacts.remove_folder(path)
     artifacts.remove_leftovers(model_folder)
@@ -48,7 +53,7 @@ def read(model_folder: Path) -> FittedPrior | None:
         return None
     stored = artifacts.Folder(found[-1])
     config = stored.json("config.json")
-    for key, expected in (("format", FORMAT), ("model", _digest(model_folder / WEIGHTS))):
+    for key, expected in (("format", FORMAT), ("model", weights_sha256(model_folder))):
         if config.get(key) != expected:
             what = {"format": "a fitted prior of another format", "model": "a prior that was fitted to another model"}[
                 key
@@ -74,11 +79,12 @@ def entries(model_folder: Path) -> list[str]:
     return sorted(path.name for pattern in patterns for path in model_folder.glob(pattern))
 
 
+def weights_sha256(model_folder: Path) -> str:
+    """What a model's weights are known by."""
+    with (model_folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _complete(model_folder: Path) -> list[Path]:
     """Folders of priors, the newest last."""
     return sorted(path for path in model_folder.glob("prior-??????") if path.name[6:].isdecimal())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -115,7 +115,7 @@ def prepare(
         outputs=list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
         objectives=objectives, constraints=canonical(constraints),
         strategy=spec, goal=choose_goal(goal, objectives), oracle=oracle or OracleSettings(),
-        model=None if model is None else FileSettings.of(Path(model), find(model) / MANIFEST),
+        model=None if model is None else model_settings(model),
         init=None if init_file is None else FileSettings.of(init_file),
         library=None if library_file is None else FileSettings.of(library_file),
     )  # fmt: skip
@@ -136,6 +136,12 @@ def _not_constrained(outputs: Sequence[str], constraints: Sequence[str], minimiz
     """The objectives where none is named: all outputs but those that constraints are on."""
     bounded = unknown_names(constraints)
     return [] if minimize or not bounded else [name for name in outputs if name not in bounded]
+
+
+def model_settings(model: str | Path) -> FileSettings:
+    """Where a campaign's model is, by a path that also another folder can be worked in with; and what it was."""
+    folder = find(model)
+    return FileSettings.of(Path(model) if folder.is_relative_to(model) else folder, folder / MANIFEST)
 
 
 def make_folder(folder: Path, beginning: Beginning) -> None:

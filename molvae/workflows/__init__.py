@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from molvae.workflows.demonstration import demo
     from molvae.workflows.evaluation import LatentOptions, evaluate
     from molvae.workflows.generation import decode, encode, interpolate, sample
-    from molvae.workflows.inventory import doctor, fetch_data, list_data
+    from molvae.workflows.inventory import doctor, fetch_data, list_data, list_models
     from molvae.workflows.optimization import ask, optimize, tell
     from molvae.workflows.prior_fitting import fit_prior, parse_settings
     from molvae.workflows.reconstruction import reconstruct
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "demo": "demonstration", "LatentOptions": "evaluation", "evaluate": "evaluation",
     "decode": "generation", "encode": "generation", "interpolate": "generation", "sample": "generation",
-    "doctor": "inventory", "fetch_data": "inventory", "list_data": "inventory",
+    "doctor": "inventory", "fetch_data": "inventory", "list_data": "inventory", "list_models": "inventory",
     "ask": "optimization", "optimize": "optimization", "tell": "optimization",
     "fit_prior": "prior_fitting", "parse_settings": "prior_fitting",
     "reconstruct": "reconstruction", "refit": "refitting", "score": "scoring", "train": "training",
@@ -41,6 +41,7 @@ __all__ = [
     "fit_prior",
     "interpolate",
     "list_data",
+    "list_models",
     "optimize",
     "parse_settings",
     "reconstruct",

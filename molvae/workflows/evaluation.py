@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from molvae import shipped
 from molvae.errors import InputError
 from molvae.evaluation.inputs import Molecules
 from molvae.evaluation.suite import evaluate as evaluate_generated
@@ -40,7 +41,7 @@ def evaluate(
     """Evaluate generated molecules, or sample a model and evaluate that; the arguments are those of ``molvae evaluate``.
 
     Args:
-        given: a run or model folder or a `Model`; or a file of molecules or a list of SMILES.
+        given: a run or model folder, the name of a model that ships, or a `Model`; or a file of molecules or a list of SMILES.
         output: where the JSON goes, samples and pictures beside it; nowhere if None.
         reference: ``moses``, a file or a list of SMILES.
         reference_scaffolds: a second reference (keys ending in TestSF); MOSES has its own.
@@ -91,5 +92,7 @@ def evaluate(
 
 
 def is_model(given: Any) -> bool:
-    """Whether an argument is a folder: a model and not molecules."""
-    return isinstance(given, (str, os.PathLike)) and Path(given).is_dir()
+    """Whether an argument is a folder or the name of a model that ships: a model and not molecules."""
+    if not isinstance(given, (str, os.PathLike)):
+        return False
+    return Path(given).is_dir() or (not Path(given).exists() and shipped.find(str(given)) is not None)

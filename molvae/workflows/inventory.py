@@ -1,11 +1,13 @@
-"""``molvae data`` and ``molvae doctor``: what is here."""
+"""``molvae data``, ``molvae models`` and ``molvae doctor``: what is here."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 
+from molvae import shipped
 from molvae.data.cache import cache_folder
 from molvae.data.sources import KNOWN, fetch, is_fetched
 from molvae.training import choose_precision
@@ -31,6 +33,19 @@ def fetch_data(name: str, folder: Path | None, *, quiet: bool = False) -> None:
         print(f"use it by name: molvae train {name} --out RUN")
 
 
+def list_models() -> list[str]:
+    """A line for each model that ships: its size, its data, reconstruction beside the FCD of each prior."""
+    return [_model_line(name) for name in shipped.names()] or ["no model ships with this version of molvae"]
+
+
+def _model_line(name: str) -> str:
+    folder = shipped.FOLDER / name
+    about = json.loads((folder / "config.json").read_text("utf-8"))["about"]
+    figures = about["shipped"]["figures"].items()
+    shown = ", ".join(f"{key} {value:.3f}" for key, value in figures if value is not None) or "not evaluated yet"
+    return f"{name.ljust(12)}  {shipped.num_bytes(folder) / 1e6:4.1f} MB  {about['data']['name']}: {shown}"
+
+
 def doctor() -> list[str]:
     """What this installation has, line by line."""
     machine = hardware()
@@ -43,4 +58,5 @@ def doctor() -> list[str]:
         f"(bf16 products take 1/{bf16_speedup():.1f} of the time of float32 ones on this processor)",
         f"{'cache'.ljust(18)}{cache_folder()}",
     ]
+    lines += [f"{'model'.ljust(18)}{line}" for line in list_models()]
     return lines + [f"{'data'.ljust(18)}{line}" for line in list_data()]

@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from molvae.chem.penalized import penalized_logp
 from molvae.chem.targets import target_function
 from molvae.data.codecs import SmilesCodec
 from molvae.data.sources import resolve
+from molvae.distributions import stored
 from molvae.errors import InputError
 from molvae.evaluation.inputs import Molecules
 from molvae.evaluation.profiles import Chemistry
@@ -25,13 +24,14 @@ from molvae.evaluation.results import Report
 from molvae.evaluation.suite import evaluate
 from molvae.evaluation.worth import ChemNetDistance, reconstruction_worth
 from molvae.files import atomic_write, write_bytes
-from molvae.model import Model, PriorName, load
+from molvae.model import Model, PriorName, find, load
 from molvae.report.comparison import guarded_lines, latent_table, metrics_table, reconstruction_lines
 from molvae.report.published import published
 from molvae.report.tradeoff import TradeoffPoint, draw_tradeoff
 from molvae.workflows.environment import versions
 from molvae.workflows.guarding import check_guard, guarded_metrics, over_seeds
 from molvae.workflows.records import choose, read_records
+from molvae.workflows.regression_data import regression_data
 from molvae.workflows.snapshots import find_snapshots
 from molvae.workflows.stages import Stages
 
@@ -151,6 +151,7 @@ class ModelEvaluation:
     def _about(self) -> dict[str, Any]:
         about = {
             "model": str(self.given) if not isinstance(self.given, Model) else "a model in memory",
+            "weights_sha256": None if isinstance(self.given, Model) else stored.weights_sha256(find(self.given)),
             "trained_on": self.model.about.get("data"),
             "versions": versions(),
             "prior": self._prior_spec(),
@@ -210,8 +211,8 @@ class ModelEvaluation:
             file.write_text("".join(f"{smiles}\n" for smiles in reference), "utf-8")
             return self._read(file)
 
-    def _read(self, data: str | Path, smiles_column: str | None = None, part: str | None = None) -> list[str]:
-        return list(read_records(self.model, data, smiles_column, part=part, quiet=True))
+    def _read(self, data: str | Path, smiles_column: str | None = None) -> list[str]:
+        return list(read_records(self.model, data, smiles_column, quiet=True))
 
     def _latent(self, chemistry: Chemistry) -> None:
         latent = dict(self.content["reconstruction"])
@@ -233,25 +234,24 @@ class ModelEvaluation:
 
     def _regression(self, chemistry: Chemistry) -> dict[str, Any]:
         assert self.latent is not None and self.options.target is not None
-        source = resolve(self.latent)
-        records = [s for part in source.splits for s in self._read(self.latent, self.options.smiles_column, part=part)]
-        available = len(records)
-        records = choose(records, self.options.regression_size, self.suite.seed)
-        values, failures = chemistry.values(target_function(self.options.target), records, self.options.target)
-        targets = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-        self.stages.say(f"encoding {len(records):,} molecules for the regression")
-        z = self.model.encode(records)
-        figures = latent_regression(z, targets, splits=self.options.splits, seed=self.suite.seed, progress=self.stages)
+        options = self.options
+        found = regression_data(
+            self.model, self.latent, self.options.target, options.regression_size, self.suite.seed, chemistry, self.stages,
+            options.smiles_column,
+        )  # fmt: skip
+        figures = latent_regression(
+            found.z, found.targets, splits=options.splits, seed=self.suite.seed, progress=self.stages
+        )
         return {
-            "target": self.options.target, "data": source.name, "num_available": available, **figures,
-            "failures": len(failures), "comparable": source.name == "zinc250k" and self.options.target == penalized_logp.__name__,
+            "target": options.target, "data": found.name, "num_available": found.num_available, **figures,
+            "failures": found.num_failures, "comparable": found.name == "zinc250k" and options.target == penalized_logp.__name__,
         }  # fmt: skip
 
     def _draw(self, fcd: ChemNetDistance) -> None:
         """The picture of FCD against reconstruction, with a point for each snapshot that the run kept."""
         if self.output is None or not self.num:
             return
-        points = [self._snapshot_point(folder, fcd) for folder in find_snapshots(self.given)]
+        points = [self._snapshot_point(folder, fcd) for folder in self._comparable_snapshots()]
         self.content["snapshots"] = [vars(point) for point in points if point is not None]
         exact, value = self.content["reconstruction"]["exact_sampled"], self.content["metrics"]["FCD/Test"]
         if value is not None:
@@ -262,11 +262,23 @@ class ModelEvaluation:
             self._beside("tradeoff.png"), draw_tradeoff([point for point in points if point is not None], curves)
         )
 
+    def _comparable_snapshots(self) -> list[Path]:
+        """Those that have the prior that is sampled: a prior fitted to the model's codes is not one of a snapshot's."""
+        found = find_snapshots(self.given)
+        if self.prior == "normal":
+            return found
+        fitted = [folder for folder in found if stored.read(folder) is not None]
+        if missing := [folder.name for folder in found if folder not in fitted]:
+            reason = f"no fitted prior in {', '.join(missing)}: `molvae fit-prior SNAPSHOT DATA` fits one"
+            self.content["about"]["reasons"]["snapshots"] = reason
+            self.stages.say(f"not in the picture: {reason}")
+        return fitted
+
     def _snapshot_point(self, folder: Path, fcd: ChemNetDistance) -> TradeoffPoint | None:
         """A snapshot's FCD with the first seed and its reconstruction of as many molecules as the model's."""
         self.stages.say(f"snapshot {folder.name}")
         model = load(folder)
-        value = fcd(list(model.sample(self.num, seed=self.suite.seed)))["value"]
+        value = fcd(list(model.sample(self.num, seed=self.suite.seed, prior=self.prior)))["value"]
         records = choose(self._records(), self.options.limit or self.num, self.suite.seed)
         back = model.reconstruct(records, sampled=True, seed=self.suite.seed)
         exact = sum(one == other for one, other in zip(records, back, strict=True)) / len(records)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molvae import shipped
 from molvae.distributions import PRIORS, FittedPrior, generator, stored
 from molvae.distributions.memorising import nearest_distance_ratio
 from molvae.errors import ConfigError, InputError
@@ -90,6 +91,11 @@ def fit_prior(
     fit = Fit(kind, on, spread, settings or {}, limit, seed)
     loaded = model if isinstance(model, Model) else load(model)
     prior = build(loaded, fit)  # refused before anything is read
+    if not isinstance(model, Model) and shipped.is_shipped(find(model)):
+        raise InputError(
+            "a model that ships with molvae is not changed", where="fit-prior", got=str(model),
+            hint=f"Make a copy: molvae.load('{model}').save('mine'), then `molvae fit-prior mine DATA`.",
+        )  # fmt: skip
     stages = Stages(quiet)
     records = read_records(loaded, data, smiles_column, part="train", quiet=quiet)
     records = choose(records, limit, seed)

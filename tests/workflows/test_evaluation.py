@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from molvae.model import load
 from molvae.schedules import Step
 from molvae.surrogates.sparse import Fitting
 from molvae.workflows import LatentOptions, evaluate, model_evaluation
+from molvae.workflows.prior_fitting import fit_prior
 from molvae.workflows.snapshots import SnapshotMonitor, find_snapshots
 from tests.workflows.tiny import MOLECULES
 
@@ -176,3 +178,23 @@ def test_snapshots_are_models_taken_at_the_epochs_asked_for(tiny_model: Path, tm
     assert find_snapshots(tmp_path / "other") == []
     with pytest.raises(ConfigError, match="multiple"):
         SnapshotMonitor(model, tmp_path, 1, 0.3)
+
+
+def test_snapshots_stand_beside_a_fitted_prior_only_with_one_of_their_own(
+    tiny_model: Path, reference: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_model, tmp_path / "run"))
+    model = load(run)
+    for number in (10, 20):
+        model.save(run / "snapshots" / f"step-{number:09d}")
+    for folder in (run, run / "snapshots" / "step-000000020"):
+        fit_prior(folder, reference, kind="gaussian", quiet=True)
+    options = LatentOptions(target=None)
+    content = evaluate(
+        run, tmp_path / "m.json", reference=reference, num=60, seeds=1, prior="fitted", latent=reference, latent_options=options,
+        num_jobs=0, quiet=True,
+    )  # fmt: skip
+    (snapshot,) = content["snapshots"]
+    assert snapshot["label"] == "step-000000020"
+    assert snapshot["fcd"] == pytest.approx(content["metrics"]["FCD/Test"], abs=1e-4)  # the same weights, the same fit
+    assert "step-000000010" in content["about"]["reasons"]["snapshots"]
