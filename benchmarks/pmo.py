@@ -177,7 +177,7 @@ def work(runs: Sequence[Run], options: argparse.Namespace, results: Results) -> 
                     )
                     continue
                 if figures := future.result():
-                    results.add({**asdict(run), **figures}, about, IDENTITY)
+                    results.add({**asdict(run), **figures}, about, identity)
                     print(line(run, figures, number, len(left)), flush=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -196,8 +196,9 @@ def one(run: Run, where: Places, results: Path, again: bool) -> dict[str, Any] |
 
 
 def identity(row: Mapping[str, Any]) -> str:
-    """What makes two runs the same."""
-    return json.dumps([row[name] for name in IDENTITY], sort_keys=True)
+    """What makes two runs the same; an argument that a strategy has been given since then counts with its default."""
+    resolved = {**row, "strategy": STRATEGIES.build(row["strategy"]).spec}
+    return json.dumps([resolved[name] for name in IDENTITY], sort_keys=True)
 
 
 def places(run: Run, options: argparse.Namespace, libraries: Mapping[int, Path]) -> Places:

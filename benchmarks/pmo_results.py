@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,14 @@ class Results:
         content: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
         return content
 
-    def add(self, row: Row, environment: Row, identity: Sequence[str]) -> None:
-        """One more run; an earlier one that is the same in all of ``identity`` goes."""
+    def add(self, row: Row, environment: Row, identity: Callable[[Row], str]) -> None:
+        """One more run; an earlier one that has the same ``identity`` goes."""
         with self._locked():
             content = self.read()
             known = content["environments"]
             number = next((key for key, value in known.items() if value == environment), str(len(known)))
             known[number] = environment
-            content["runs"] = [old for old in content["runs"] if any(old[name] != row[name] for name in identity)]
+            content["runs"] = [old for old in content["runs"] if identity(old) != identity(row)]
             content["runs"].append({**row, "environment": number})
             used = {run["environment"] for run in content["runs"]}
             content["environments"] = {key: value for key, value in known.items() if key in used}
