@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from molvae.optimization.history import Floats
 from molvae.optimization.latents import encoded
 from molvae.optimization.space import LatentSpace
 from molvae.optimization.strategies.base import Proposal
@@ -22,40 +23,29 @@ def anchored(
     Args:
         proposals: those with a point are left as they are.
         space: of the campaign's model.
-        num_points: decoded by the search for each molecule that the encoder misses.
+        num_points: of the search, for each molecule.
         rng: the source of everything random.
     """
     settled = list(proposals)
     rows = [row for row, proposal in enumerate(settled) if proposal.z is None]
     points = encoded([settled[row].smiles for row in rows], space)
     readable = np.flatnonzero(np.isfinite(points).all(1))
-    rows, points = [rows[place] for place in readable], points[readable]
-    missed = []
-    for row, point, smiles in zip(rows, points, space.decode(points.astype(np.float32)), strict=True):
-        if smiles == settled[row].smiles:
-            settled[row] = replace(settled[row], z=point)
-        else:
-            missed.append((row, point))
-    if missed and num_points:
-        _search(settled, missed, space, num_points, rng)
+    if not len(readable):
+        return settled
+    tried = np.concatenate([points[readable][:, None], _around(points[readable], num_points, rng)], axis=1).astype(np.float32)
+    found = space.decode(tried.reshape(-1, points.shape[1]))  # in one call: the decoder works in blocks
+    said = np.array(found, dtype=object).reshape(tried.shape[:2])
+    for place, candidates, molecules in zip(readable, tried, said, strict=True):
+        row = rows[place]
+        hits = np.flatnonzero(molecules == settled[row].smiles)
+        if len(hits):
+            settled[row] = replace(settled[row], z=candidates[hits[0]].astype(np.float64))
     return settled
 
 
-def _search(
-    settled: list[Proposal],
-    missed: list[tuple[int, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]],
-    space: LatentSpace,
-    each: int,
-    rng: np.random.Generator,
-) -> None:
-    """Try ``each`` points around those of the missed ones, the nearer ones first."""
-    centres = np.stack([point for _, point in missed])
+def _around(centres: Floats, each: int, rng: np.random.Generator) -> Floats:
+    """Points around each centre, the nearer ones first; ``(centres, each, latent)``."""
     scale = np.maximum(centres.std(0), 0.1)
     radii = np.linspace(*_RADII, each)[:, None]
-    steps = rng.standard_normal((len(missed), each, centres.shape[1])) * radii * scale
-    around = (centres[:, None] + steps).astype(np.float32)
-    found = np.array(space.decode(around.reshape(-1, centres.shape[1])), dtype=object).reshape(len(missed), each)
-    for (row, _), points, molecules in zip(missed, around, found, strict=True):
-        hits = np.flatnonzero(molecules == settled[row].smiles)
-        if len(hits):
-            settled[row] = replace(settled[row], z=points[hits[0]].astype(np.float64))
+    steps = rng.standard_normal((len(centres), each, centres.shape[1])) * radii * scale
+    return np.asarray(centres[:, None] + steps)

@@ -11,7 +11,7 @@ from molvae.optimization.strategies.anchoring import anchored
 from molvae.optimization.strategies.base import STRATEGIES, Proposal, Tools
 from molvae.optimization.strategies.guided import Guided
 from molvae.optimization.strategies.parents import fill_from_moves
-from molvae.optimization.strategies.pool import Pool, fill_from_prior
+from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import RANKINGS
 from molvae.optimization.strategies.restarts import Restarts
 from molvae.optimization.strategies.situation import Situation
@@ -66,7 +66,6 @@ class Hybrid(Guided):
             fill_from_moves(pool, share, situation, self.population, self.sharpness, self.crossover_share)
         if with_latent:
             fill_from_regions(pool, self.regions, share, situation)
-            fill_from_prior(pool, len(pool) + share // 20, situation.tools)
 
     def _seen(self, history: History, tools: Tools) -> History:
         """What the present search builds on; the trust regions of the one before have ended."""
