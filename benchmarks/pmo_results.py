@@ -22,6 +22,7 @@ from molvae.report.plots import as_png
 from molvae.report.published import pmo_table
 
 Row = Mapping[str, Any]
+PMO_BUDGET = 10_000
 
 
 class Results:
@@ -152,9 +153,11 @@ def draw(runs: Sequence[Row], budget: int) -> bytes:
     A run shorter than PMO's is shown as PMO counts it, flat from its end to 10,000 calls: what it would have at least.
     """
     published = pmo_table()
-    scores = Scores(runs, 10_000 if budget >= 10_000 else "stopped")
+    scores = Scores(runs, PMO_BUDGET if budget >= PMO_BUDGET else "stopped")
     figure = Figure(figsize=(13, 10), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.0, 1.25))
+    flat = "" if budget >= PMO_BUDGET else f": {budget:,} labels, the curve flat from there; published: {PMO_BUDGET:,} labels"
+    figure.suptitle(f"AUC top-10 at {PMO_BUDGET:,} labels{flat}", fontsize=11)
     axes = upper.subplots(1, 2)
     for axis, (name, tasks) in zip(
         axes, (("16 tasks", published.unchanged), ("20 tasks", published.tasks)), strict=True
@@ -171,7 +174,7 @@ def draw(runs: Sequence[Row], budget: int) -> bytes:
             xerr=[bar[2] for bar in bars],
             color=[bar[3] for bar in bars],
         )
-        axis.set_title(f"AUC top-10, sum of {name}", fontsize=10)
+        axis.set_title(f"sum of {name}", fontsize=10)
         axis.tick_params(labelsize=8)
     _draw_tasks(lower.subplots(), scores)
     return as_png(figure)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pmo_results import PMO_BUDGET
 
 from molvae.errors import InputError
 from molvae.optimization.campaign import Campaign
@@ -29,7 +30,6 @@ from molvae.oracles import Scoring, find_oracle
 CHECKPOINTS = (1_000, 10_000)
 """Labels at which a longer run is also looked at."""
 
-PMO_BUDGET = 10_000
 _TOP = 10
 
 
