@@ -93,6 +93,9 @@ def run(job: str, folder: Path) -> None:
 if __name__ == "__main__":
     try:
         run(sys.argv[1], Path(sys.argv[2]))
+        if torch.distributed.is_initialized():  # left to the interpreter's end, its threads may abort the process
+            torch.distributed.barrier()
+            torch.distributed.destroy_process_group()
     except MolvaeError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.stderr.flush()
