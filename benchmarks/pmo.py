@@ -80,7 +80,7 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", type=Path, help="a run or model folder; not needed by graph-ga")
+    parser.add_argument("model", nargs="?", type=Path, help="a run or model folder, or a model that ships; not needed by graph-ga")
     parser.add_argument(
         "--strategies", nargs="+", default=None, metavar="[NAME=]STRATEGY", help="NAME is for the tables and --set"
     )
@@ -205,7 +205,7 @@ def places(run: Run, options: argparse.Namespace, libraries: Mapping[int, Path])
     """Where a run works."""
     digest = hashlib.sha256(identity(asdict(run)).encode()).hexdigest()[:12]
     folder = options.scratch.resolve() / f"{run.task}-{run.seed}-{run.strategy['kind']}-{digest}"
-    model = str(options.model.resolve()) if run.model else None
+    model = str(find(options.model).resolve()) if run.model else None
     return Places(str(folder), model, str(libraries[run.seed]), options.keep)
 
 

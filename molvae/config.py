@@ -71,19 +71,19 @@ class PhaseConfig(Section):
     name: str = "main"
     objective: Spec
     trainable: list[str] | None = None
-    epochs: int | None = Field(default=None, ge=1)
+    epochs: int | float | None = Field(default=None, gt=0)
     learning_rate: ScheduleSpec | None = None
 
 
 class TrainingConfig(Section):
     """The loop.
 
-    ``best`` is the validation figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model
+    ``epochs`` may be a fraction: large data are not always gone through twice. ``best`` is the validation figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model
     folder holds the last weights or the best: while beta rises, reconstruction falls, so the last are the default.
     ``snapshot_epochs`` keeps a copy of the model every so many epochs (a multiple of ``validate_every``) in ``RUN/snapshots``.
     """
 
-    epochs: int = Field(default=10, ge=1)
+    epochs: int | float = Field(default=10, gt=0)
     batch_size: int = Field(default=512, ge=1)
     learning_rate: ScheduleSpec = 1e-3
     weight_decay: float = Field(default=0.0, ge=0)
