@@ -5,7 +5,7 @@
     python benchmarks/zinc.py runs/zinc --regression-size 10000       # the published figures use all 249,456 molecules (the default)
 
 The test set has 5,000 molecules, so FCDs here have a larger bias than those of MOSES and compare with one another only. GP: penalised
-logP on the posterior means, ten 90/10 splits, 500 inducing points, SVGP in place of FITC (docs/evaluation.md); a piece for each split.
+logP on the posterior means, ten 90/10 splits, 500 inducing points, FITC (docs/evaluation.md); a piece for each split.
 Writes benchmarks/results/zinc.json and zinc.png, prints the tables.
 """
 

@@ -78,8 +78,9 @@ class PhaseConfig(Section):
 class TrainingConfig(Section):
     """The loop.
 
-    ``epochs`` may be a fraction: large data are not always gone through twice. ``best`` is the validation figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model
-    folder holds the last weights or the best: while beta rises, reconstruction falls, so the last are the default.
+    ``epochs`` may be a fraction: of large data, not every model needs a whole number of passes. ``best`` is the validation
+    figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model folder holds the last
+    weights or the best: while beta rises, reconstruction falls, so the last are the default.
     ``snapshot_epochs`` keeps a copy of the model every so many epochs (a multiple of ``validate_every``) in ``RUN/snapshots``.
     """
 

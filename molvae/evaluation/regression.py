@@ -14,7 +14,7 @@ from molvae.errors import InputError
 from molvae.surrogates.sparse import Fitting, fit_sparse_gp
 
 TEST_SHARE = 0.1
-METHOD = "SVGP (GPyTorch) standing in for the published FITC"
+METHOD = "FITC, as published; SVGP (GPyTorch) on the way to it"
 
 Progress = Callable[[str, int, int], object]
 Floats = NDArray[np.floating]

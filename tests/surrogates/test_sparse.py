@@ -1,4 +1,4 @@
-"""The sparse GP: near an exact GP where one can be had, and not upset by bad data."""
+"""The sparse GP: near an exact GP where one can be had, the posterior of FITC, and not upset by bad data."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_fit_and_progress_counts_every_step() -> No
     steps: list[tuple[int, int]] = []
     first = fit_sparse_gp(x, y, FAST, lambda done, total: steps.append((done, total))).predict(test)
     assert np.array_equal(first.mean, fit_sparse_gp(x, y, FAST).predict(test).mean)
-    assert steps == [(1, 150)] * 150
+    assert steps == [(1, 150 + FAST.evidence_steps)] * (150 + FAST.evidence_steps)
 
 
 def test_rows_that_are_not_finite_change_nothing() -> None:
@@ -160,7 +160,7 @@ def test_a_constant_property_has_no_likelihood_and_few_molecules_are_refused() -
         latent_regression(z[:19], np.zeros(19))
 
 
-def test_conditioning_gives_the_optimal_q_of_u() -> None:
+def test_conditioning_gives_the_posterior_of_fitc() -> None:
     (x, y), (test, _) = draw(300), draw(50, seed=6)
     gp = fit_sparse_gp(x, y, Fitting(num_inducing=40, batch_size=128, min_steps=60, epochs=1, dtype=torch.float64))
     prediction = gp.conditioned(x[:200], y[:200]).predict(test)
@@ -169,10 +169,11 @@ def test_conditioning_gives_the_optimal_q_of_u() -> None:
     with torch.no_grad():
         points = [strategy.inducing_points, *(torch.from_numpy(gp._inputs(part)) for part in (x[:200], test))]
         uu, uf, ut = (kernel(points[0], other).to_dense().numpy() for other in points)
-        own = kernel(points[2], diag=True).numpy()
+        own, observed = (kernel(part, diag=True).numpy() for part in (points[2], points[1]))
     uu = uu + strategy.jitter_val * np.eye(len(uu))
-    inverse = np.linalg.inv(uu + uf @ uf.T / noise)  # Titsias (2009), eq. 6 with eq. 10
-    expected = mean + ut.T @ inverse @ uf @ (gp._targets(y[:200]) - mean) / noise
+    lam = observed - np.einsum("ij,ik,kj->j", uf, np.linalg.inv(uu), uf) + noise
+    inverse = np.linalg.inv(uu + uf / lam @ uf.T)  # Quiñonero-Candela and Rasmussen (2005), eq. 25b
+    expected = mean + ut.T @ inverse @ uf @ ((gp._targets(y[:200]) - mean) / lam)
     variance = own - np.einsum("ij,ik,kj->j", ut, np.linalg.inv(uu) - inverse, ut) + noise
     assert np.allclose(gp._targets(prediction.mean), expected, atol=1e-5)
     assert np.allclose(prediction.variance / gp._targets.scale**2, variance, rtol=1e-4)

@@ -31,13 +31,13 @@ class SparseRanking(Ranking):
 
     Args:
         num_inducing: inducing points.
-        epochs: passes over the labels in a fit.
-        min_steps: steps of a fit at least.
+        epochs: passes of minibatches over the labels in a fit, before the evidence.
+        min_steps: steps on minibatches at least.
     """
 
     needs_space = True
 
-    def __init__(self, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200):
+    def __init__(self, num_inducing: int = 500, epochs: int = 1, min_steps: int = 200):
         self.fitting = Fitting(num_inducing=num_inducing, epochs=epochs, min_steps=min_steps)
         self._last: tuple[tuple[str, ...], Surrogate] | None = None
         self._given: tuple[tuple[str, ...], Surrogate] | None = None
@@ -81,7 +81,7 @@ class SparseRanking(Ranking):
 class SparseGPStrategy(Guided):
     """A sparse Gaussian process with 500 inducing points on all labels, and batches by greedy expected improvement.
 
-    The protocol of Kusner et al. (2017), Jin et al. (2018) and Polykovskiy and Vetrov (2020), on SVGP instead of FITC, with
+    The protocol of Kusner et al. (2017), Jin et al. (2018) and Polykovskiy and Vetrov (2020), with FITC as there, but with
     the logarithm of the improvement and a batch chosen by joint draws instead of believing the mean. Points are
     drawn from the prior and around the best, moved up the expected improvement, within the box of the observed points
     and no farther out than half of them, and decoded; those that mean no molecule, or a known one, are left out before
@@ -93,8 +93,8 @@ class SparseGPStrategy(Guided):
         initial: molecules of the library, or from the prior, before the first fit.
         candidates: points that are decoded in a round for each proposal that it makes; at least 100.
         num_inducing: inducing points.
-        epochs: passes over the labels in a fit.
-        min_steps: steps of a fit at least.
+        epochs: passes of minibatches over the labels in a fit, before the evidence.
+        min_steps: steps on minibatches at least.
         ascent: steps up the expected improvement.
         oversampling: above 1, points that are likely to mean nothing usable are left out before the ascent, see `Turbo`.
         points: that are chosen in a round and decoded, none in the place of those that mean nothing (60 were published);
@@ -104,7 +104,7 @@ class SparseGPStrategy(Guided):
     needs_space = True
 
     def __init__(
-        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 2, min_steps: int = 200,
+        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 1, min_steps: int = 200,
         ascent: int = 60, points: int | None = None, oversampling: int = 1,
     ):  # fmt: skip
         self.sparse = SparseRanking(num_inducing, epochs, min_steps)
