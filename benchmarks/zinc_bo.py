@@ -75,7 +75,7 @@ def begun(options: argparse.Namespace, facts: dict[str, Any]) -> dict[str, Any]:
     return {
         "about": hardware.about(**settings),
         "protocol": {
-            "surrogate": "FITC, 500 inducing points; a pass of SVGP (GPyTorch), then 80 steps up the evidence of 20,000 points, then p(u | y) of all",
+            "surrogate": "FITC, 500 inducing points; a pass of SVGP, 80 steps up the evidence of 20,000 points, p(u | y) of all",
             "regression": "90/10 splits by seed, targets as they are", "rounds": ROUNDS,
             "campaigns": "targets half-ranked; labels known before are given, a class of their own, and cost nothing",
             "strategies": STRATEGIES, "points": PROPOSALS, "labels_a_round": KEPT,

@@ -164,7 +164,7 @@ class Model:
         return self.decode(self.encode(records, sampled=sampled, seed=seed, as_written=as_written))
 
     def sample(
-        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", guard: bool = False
+        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", guard: bool = False, sweeps: int = 0
     ) -> Records:
         """Records decoded from the prior; invalid ones are not hidden.
 
@@ -173,13 +173,47 @@ class Model:
             seed: the same seed gives the same records.
             prior: ``normal``, the prior of training, or ``fitted``.
             guard: decode with the guard.
+            sweeps: of the chain that draws points out of holes (see `swept`).
         """
-        return self.decode(self.sample_prior(num_records, seed=seed, prior=prior), guard=guard)
+        z = self.sample_prior(num_records, seed=seed, prior=prior, sweeps=sweeps)
+        return self.decode(z, guard=guard)
 
-    def sample_prior(self, num_records: int, *, seed: int = 0, prior: PriorName = "normal") -> Latents:
-        """Latent points from the prior, (records, latent)."""
+    def sample_prior(
+        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", sweeps: int = 0
+    ) -> Latents:
+        """Latent points from the prior, (records, latent), after so many sweeps (see `swept`)."""
         z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM))
-        return z.numpy().astype(np.float32)
+        return self.swept(z.numpy().astype(np.float32), sweeps, seed=seed)
+
+    @torch.inference_mode()
+    def swept(self, z: NDArray[Any] | torch.Tensor, num_sweeps: int, *, seed: int = 0) -> Latents:
+        """Latent points after sweeps of the pseudo-Gibbs chain x = D(z), z ~ q(z | x); the last takes the mean of q.
+
+        Where q(z | x) and the decoder agree, the chain's stationary distribution is that of the data and their codes (Rezende,
+        Mohamed and Wierstra 2014, appendix F). A point in a hole, where no record has its code, decodes to
+        something that the encoder places elsewhere: a few sweeps lead from there to where records are.
+
+        Args:
+            z: (records, latent), finite.
+            num_sweeps: decodings and encodings of every point; 0 leaves the points as they are.
+            seed: of z ~ q.
+
+        Returns:
+            (records, latent), float32.
+        """
+        points = self._points(z)
+        for sweep in range(num_sweeps):
+            units = self.vae.decode(points, self.codec.num_units)
+            points = self._reread(units, None if sweep == num_sweeps - 1 else generator(seed, sweep, "sweeps"))
+        return points.cpu().numpy()
+
+    def _reread(self, units: torch.Tensor, noise: torch.Generator | None) -> torch.Tensor:
+        """Codes of what the decoder wrote: z ~ q with a source of noise, the mean without one."""
+        points = []
+        for block in torch.split(units, ENCODE_BLOCK):
+            q = self.vae.encode(self.codec.read(block))
+            points.append((q.mean if noise is None else q.transform(q.noise(len(block), noise))).float())
+        return torch.cat(points)
 
     def prior(self, name: PriorName) -> Prior:
         """The prior of training, or the fitted one.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ import pytest
 import torch
 
 import molvae
-from molvae.data.codecs import SmilesCodec
+from molvae.data.batches import PixelBatch
+from molvae.data.codecs import PixelCodec, SmilesCodec
 from molvae.errors import ArtifactError, InputError
 from molvae.model import Model, load
 from molvae.vae import VAE
@@ -71,6 +73,62 @@ def test_samples_are_a_function_of_the_seed_and_those_of_the_prior(model: Model)
     assert np.abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / np.sqrt(a.size)
     assert abs(a.mean()) < 5 / np.sqrt(a.size) and abs(a.std() - 1) < 5 / np.sqrt(2 * a.size)
     assert model.sample(3, seed=1) == model.decode(model.sample_prior(3, seed=1))
+
+
+def test_a_sweep_decodes_and_encodes_again_and_the_last_takes_the_mean(model: Model) -> None:
+    other = wide_awake(model)
+    z = other.sample_prior(300, seed=3)
+    np.testing.assert_array_equal(other.swept(z, 0), z)
+    assert isinstance(other.codec, SmilesCodec)
+    said = other.codec.decode(other.codec.read(other.vae.decode(torch.from_numpy(z), other.codec.num_units)).tokens)
+    np.testing.assert_allclose(other.swept(z, 1), other.encode(said, as_written=True), atol=1e-5)
+    np.testing.assert_array_equal(other.swept(z, 3, seed=1), other.swept(z, 3, seed=1))
+    assert np.abs(other.swept(z, 3, seed=1) - other.swept(z, 3, seed=2)).max() > 0.01
+    np.testing.assert_array_equal(other.sample_prior(300, seed=3, sweeps=2), other.swept(z, 2, seed=3))
+    assert other.sample(300, seed=3, sweeps=2) == other.decode(other.swept(z, 2, seed=3))
+
+
+def test_sweeps_keep_the_distribution_that_encoder_and_decoder_agree_on() -> None:
+    """Codes of uniform records, each spread over its own cell: the chain's stationary distribution, so a sweep leaves it alone."""
+    model = Model(_Cells(), cast(VAE, _CellVAE()))
+    z = np.random.default_rng(0).uniform(0.0, 4.0, size=(8000, 1)).astype(np.float32)
+    holes = z + 4.0  # no record has its code there
+    for points in (z, holes):
+        cells = np.floor(model.swept(points, 4, seed=5)[:, 0])
+        counts = np.array([(cells == cell).sum() for cell in range(4)])
+        assert counts.sum() == len(z) and (np.abs(counts - 2000) < 5 * np.sqrt(2000)).all()
+
+
+class _Cells(PixelCodec):
+    """Records are whole numbers from 0 to 3."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+
+
+class _CellVAE(torch.nn.Module):
+    """x = ⌊z⌋, beyond 4 as if it began anew; z ~ uniform on the cell of x."""
+
+    latent_size, device = 1, torch.device("cpu")
+
+    def decode(self, z: torch.Tensor, max_length: int) -> torch.Tensor:
+        return z.floor() % 4
+
+    def encode(self, batch: PixelBatch) -> UniformPosterior:
+        return UniformPosterior(batch.pixels + 0.5)
+
+
+class UniformPosterior:
+    """Uniform on ± 1/2 around its mean."""
+
+    def __init__(self, mean: torch.Tensor):
+        self.mean = mean
+
+    def noise(self, num: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.rand(num, 1, generator=generator) - 0.5
+
+    def transform(self, noise: torch.Tensor) -> torch.Tensor:
+        return self.mean + noise
 
 
 def test_one_molecule_has_one_point_however_it_is_written(model: Model) -> None:

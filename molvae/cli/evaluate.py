@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from molvae.cli.options import Guard, PriorChoice, PriorOption, Quiet, Seed, SmilesColumn
+from molvae.cli.options import Guard, PriorChoice, PriorOption, Quiet, Seed, SmilesColumn, Sweeps
 
 
 def evaluate(
@@ -38,6 +38,7 @@ def evaluate(
     num: Annotated[int, typer.Option("-n", "--num", help="Samples of a MODEL for each seed; 0 for none.", min=0)] = 30_000,
     seeds: Annotated[int, typer.Option(help="How often a MODEL is sampled: --seed, --seed + 1, ...", min=1)] = 3,
     prior: PriorOption = PriorChoice.normal,
+    sweeps: Sweeps = 0,
     latent: Annotated[
         str | None,
         typer.Option(metavar="DATA", help="Add what the latent space of a MODEL is worth, measured on these molecules.",
@@ -77,6 +78,7 @@ def evaluate(
         num=num,
         seeds=seeds,
         prior=prior.value,
+        sweeps=sweeps,
         latent=latent,
         latent_options=workflows.LatentOptions(
             latent_limit, None if target == "none" else target, splits, regression_size, smiles_column

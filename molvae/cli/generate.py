@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from molvae.cli.options import Guard, ModelPath, PriorChoice, PriorOption, Quiet, Seed, say
+from molvae.cli.options import Guard, ModelPath, PriorChoice, PriorOption, Quiet, Seed, Sweeps, say
 
 
 def sample(
@@ -17,6 +17,7 @@ def sample(
         "samples.smi"
     ),
     prior: PriorOption = PriorChoice.normal,
+    sweeps: Sweeps = 0,
     valid_only: Annotated[
         bool, typer.Option("--valid-only", help="Reject strings that are no molecule and draw again.")
     ] = False,
@@ -28,7 +29,7 @@ def sample(
     from molvae import workflows
 
     workflows.sample(
-        model, num, output, prior=prior.value, valid_only=valid_only, guard=guard, seed=seed, quiet=quiet
+        model, num, output, prior=prior.value, sweeps=sweeps, valid_only=valid_only, guard=guard, seed=seed, quiet=quiet
     )
 
 

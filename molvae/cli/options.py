@@ -47,6 +47,14 @@ Guard = Annotated[
     bool, typer.Option("--guard", help="Say no token after which a string could not become a molecule (docs/guard.md).")
 ]
 
+Sweeps = Annotated[
+    int,
+    typer.Option(
+        help="Decode and encode the sampled points again so many times: it leads out of holes of the latent space (docs/priors.md).",
+        min=0,
+    ),
+]
+
 MemoryLimit = Annotated[
     float | None, typer.Option(metavar="GB", help="Address space of one process.", min=0.1, show_default=False)
 ]

@@ -56,6 +56,10 @@ class Codec(Part):
     def decode(self, units: Tensor) -> Any:
         """The records that a decoder's units say."""
 
+    @abstractmethod
+    def read(self, units: Tensor) -> Batch:
+        """What a decoder wrote, as a batch for an encoder; records that are not whole end where they stop."""
+
     def in_form(self, records: Any) -> Any:
         """Records given by a user, in the form of the model's data; as they are, for most codecs."""
         return records
@@ -156,6 +160,15 @@ class SmilesCodec(Codec):
             "".join(row[:end]) if whole else "".join(row) + UNFINISHED
             for row, end, whole in zip(rows, ends.tolist(), finished.tolist(), strict=True)
         ]
+
+    def read(self, units: Int[Tensor, "batch length"]) -> TokenBatch:
+        """The strings up to their first ``END``; of a row without one the last token gives way to it."""
+        whole = units.clone()
+        whole[:, -1] = END
+        lengths = (whole == END).int().argmax(dim=1) + 1
+        mask = torch.arange(whole.shape[1], device=whole.device) < lengths[:, None]
+        tokens = torch.where(mask, whole, END)[:, : int(lengths.max()) if len(lengths) else 1]
+        return TokenBatch.whole(tokens, lengths)
 
     @cached_property
     def grammar(self) -> Grammar:
@@ -296,6 +309,10 @@ class PixelCodec(Codec):
     def decode(self, units: Float[Tensor, "batch pixels"]) -> np.ndarray[Any, Any]:
         """The rows as images, (n, height, width), float32."""
         return units.detach().cpu().float().numpy().reshape(-1, self.height, self.width)
+
+    def read(self, units: Float[Tensor, "batch pixels"]) -> PixelBatch:
+        """The rows as they are."""
+        return PixelBatch.whole(units)
 
 
 def _unit_interval(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

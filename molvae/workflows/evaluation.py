@@ -32,6 +32,7 @@ def evaluate(
     num: int = 30_000,
     seeds: int = 3,
     prior: PriorName = "normal",
+    sweeps: int = 0,
     latent: str | Path | None = None,
     latent_options: LatentOptions | None = None,
     guard: bool = False,
@@ -52,6 +53,7 @@ def evaluate(
         num: samples of a model, for each seed; 0 for none.
         seeds: how often a model is sampled.
         prior: of a model: ``normal``, the prior of training, or ``fitted``.
+        sweeps: of the chain that the sampled points take (`molvae.model.Model.swept`).
         latent: molecules for what the latent space is worth (of a known data set its test part).
         latent_options: sizes of that, and the property of the regression.
         guard: sample a model a second time, with the guard, and show both.
@@ -70,7 +72,7 @@ def evaluate(
     stages = Stages(quiet)
     if isinstance(given, Model) or is_model(given):
         job = ModelEvaluation(
-            given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior, guard  # type: ignore[arg-type]
+            given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior, sweeps, guard  # type: ignore[arg-type]
         )  # fmt: skip
         content, table = job.run()
     else:

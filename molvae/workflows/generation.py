@@ -25,8 +25,8 @@ ROUND = 10_000
 
 
 def sample(
-    model: str | Path, num: int, output: Path, *, prior: PriorName = "normal", valid_only: bool = False, guard: bool = False,
-    seed: int = 0, quiet: bool = False,
+    model: str | Path, num: int, output: Path, *, prior: PriorName = "normal", sweeps: int = 0, valid_only: bool = False,
+    guard: bool = False, seed: int = 0, quiet: bool = False,
 ) -> Path:  # fmt: skip
     """Write samples from the prior: SMILES one a line, or a picture of images.
 
@@ -35,6 +35,7 @@ def sample(
         num: how many.
         output: the file.
         prior: ``normal``, the prior of training, or ``fitted``.
+        sweeps: of the chain that the points take (`molvae.model.Model.swept`).
         valid_only: draw again for strings that are no molecule.
         guard: decode with the guard (docs/guard.md).
         seed: of the prior's noise.
@@ -42,14 +43,14 @@ def sample(
     """
     loaded = load(model)
     if guard:
-        return _sample_guarded(loaded, num, output, prior, valid_only, seed, quiet)
+        return _sample_guarded(loaded, num, output, prior, sweeps, valid_only, seed, quiet)
     if not isinstance(loaded.codec, SmilesCodec):
-        return _sample_images(loaded, num, output, seed, prior)
+        return _sample_images(loaded, num, output, seed, prior, sweeps)
     drawn = 0
     if valid_only:
-        smiles, drawn = sample_valid(loaded, num, seed, prior)
+        smiles, drawn = sample_valid(loaded, num, seed, prior, sweeps)
     else:
-        smiles = list(loaded.sample(num, seed=seed, prior=prior))
+        smiles = list(loaded.sample(num, seed=seed, prior=prior, sweeps=sweeps))
     _write_lines(output, smiles)
     if not quiet:
         figures = validity_figures(smiles)
@@ -60,7 +61,9 @@ def sample(
     return output
 
 
-def sample_valid(model: Model, num: int, seed: int, prior: PriorName = "normal") -> tuple[list[str], int]:
+def sample_valid(
+    model: Model, num: int, seed: int, prior: PriorName = "normal", sweeps: int = 0
+) -> tuple[list[str], int]:
     """Valid samples and how many had to be drawn for them.
 
     Raises:
@@ -71,7 +74,7 @@ def sample_valid(model: Model, num: int, seed: int, prior: PriorName = "normal")
     block = min(ROUND, max(1000, num))
     while len(kept) < num:
         # A seed of its own for every round, so that the same seed gives the same samples.
-        for smiles in model.sample(block, seed=seed + 1_000_003 * (drawn // block), prior=prior):
+        for smiles in model.sample(block, seed=seed + 1_000_003 * (drawn // block), prior=prior, sweeps=sweeps):
             drawn += 1
             if canonical_or_none(smiles) is not None:
                 kept.append(smiles)
@@ -134,11 +137,12 @@ def interpolate(
 
 
 def _sample_guarded(
-    model: Model, num: int, output: Path, prior: PriorName, valid_only: bool, seed: int, quiet: bool
+    model: Model, num: int, output: Path, prior: PriorName, sweeps: int, valid_only: bool, seed: int, quiet: bool
 ) -> Path:
     if valid_only:
         raise InputError("two ways to valid samples", where="--guard", got="--valid-only, too", hint="Leave one of them out.")
-    return _write_guarded(model, model.sample_prior(num, seed=seed, prior=prior), output, quiet)
+    z = model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps)
+    return _write_guarded(model, z, output, quiet)
 
 
 def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bool) -> Path:
@@ -155,10 +159,10 @@ def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bo
     return output
 
 
-def _sample_images(model: Model, num: int, output: Path, seed: int, prior: PriorName) -> Path:
+def _sample_images(model: Model, num: int, output: Path, seed: int, prior: PriorName, sweeps: int) -> Path:
     if output.suffix != ".png":
         output = output.with_suffix(".png")
-    images = np.asarray(model.sample(num, seed=seed, prior=prior))
+    images = np.asarray(model.sample(num, seed=seed, prior=prior, sweeps=sweeps))
     columns = min(num, 12)
     rows = [images[i : i + columns] for i in range(0, num - num % columns, columns)]
     write_bytes(output, draw_images(rows, [""] * len(rows), images.shape[1:3]))

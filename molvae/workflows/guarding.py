@@ -29,7 +29,7 @@ def check_guard(model: Model, num: int) -> None:
 
 
 def guarded_metrics(
-    model: Model, num: int, seeds: Sequence[int], prior: PriorName, suite: Mapping[str, Any], stages: Stages,
+    model: Model, num: int, seeds: Sequence[int], prior: PriorName, sweeps: int, suite: Mapping[str, Any], stages: Stages,
     write: Callable[[int, Sequence[str], str], None],
 ) -> dict[str, Any]:  # fmt: skip
     """Metrics over seeds of guarded samples, from the same latent points as those without the guard.
@@ -39,6 +39,7 @@ def guarded_metrics(
         num: samples a seed.
         seeds: of the prior.
         prior: which one is sampled.
+        sweeps: that its points take.
         suite: keywords of the MOSES suite.
         stages: shows progress.
         write: keeps the samples of a seed under a name.
@@ -49,7 +50,7 @@ def guarded_metrics(
     reports, shares = [], []
     for seed in seeds:
         stages.say(f"seed {seed}: {num:,} samples with the guard")
-        guarded = model.decode_guarded(model.sample_prior(num, seed=seed, prior=prior))
+        guarded = model.decode_guarded(model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps))
         write(seed, guarded.strings, "guarded")
         shares.append(guarded.share_intervened)
         reports.append(evaluate(guarded.strings, progress=stages, **{**suite, "seed": seed, "confidence": False}))

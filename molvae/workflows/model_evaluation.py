@@ -90,6 +90,7 @@ class ModelEvaluation:
         latent: DATA.
         options: what is asked of the latent space.
         prior: which samples are drawn from.
+        sweeps: that the sampled points take.
         guard: sample with the guard, too.
     """
 
@@ -102,6 +103,7 @@ class ModelEvaluation:
     latent: str | Path | None
     options: LatentOptions
     prior: PriorName = "normal"
+    sweeps: int = 0
     guard: bool = False
     content: dict[str, Any] = field(default_factory=dict)
 
@@ -113,7 +115,7 @@ class ModelEvaluation:
             self._sample_and_evaluate()
         if self.guard:
             self.content["guarded"] = guarded_metrics(
-                self.model, self.num, self.content["about"]["seeds"], self.prior, self.suite.arguments, self.stages,
+                self.model, self.num, self.content["about"]["seeds"], self.prior, self.sweeps, self.suite.arguments, self.stages,
                 self._write_samples,
             )  # fmt: skip
             self._save()
@@ -164,13 +166,14 @@ class ModelEvaluation:
     def _prior_spec(self) -> dict[str, Any]:
         fitted = self.model.fitted_prior
         about = fitted.about if self.prior == "fitted" and fitted is not None else {}
-        return {"name": self.prior, **self.model.prior(self.prior).spec, **({"fit": about} if about else {})}
+        swept = {"sweeps": self.sweeps} if self.sweeps else {}
+        return {"name": self.prior, **self.model.prior(self.prior).spec, **swept, **({"fit": about} if about else {})}
 
     def _sample_and_evaluate(self) -> None:
         reports: list[Report] = []
         for seed in self.content["about"]["seeds"]:
             self.stages.say(f"seed {seed}: {self.num:,} samples")
-            samples = list(self.model.sample(self.num, seed=seed, prior=self.prior))
+            samples = list(self.model.sample(self.num, seed=seed, prior=self.prior, sweeps=self.sweeps))
             self._write_samples(seed, samples)
             options = self.suite.arguments | {"seed": seed, "confidence": self.suite.confidence and not reports}
             reports.append(evaluate(samples, progress=self.stages, **options))
@@ -278,7 +281,7 @@ class ModelEvaluation:
         """A snapshot's FCD with the first seed and its reconstruction of as many molecules as the model's."""
         self.stages.say(f"snapshot {folder.name}")
         model = load(folder)
-        value = fcd(list(model.sample(self.num, seed=self.suite.seed, prior=self.prior)))["value"]
+        value = fcd(list(model.sample(self.num, seed=self.suite.seed, prior=self.prior, sweeps=self.sweeps)))["value"]
         records = choose(self._records(), self.options.limit or self.num, self.suite.seed)
         back = model.reconstruct(records, sampled=True, seed=self.suite.seed)
         exact = sum(one == other for one, other in zip(records, back, strict=True)) / len(records)

@@ -23,6 +23,13 @@ def test_samples_are_written_one_a_line_and_follow_the_seed(molvae: Molvae, fini
     assert molvae("sample", finished_run, "-n", 5, "-o", "d.smi", "--quiet").out == ""
 
 
+def test_samples_go_through_the_sweeps_that_are_asked_for(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    answer = molvae("sample", finished_run, "-n", 20, "--sweeps", 2, "--seed", 4, "-o", tmp_path / "s.smi")
+    assert answer.status == 0
+    assert (tmp_path / "s.smi").read_text().splitlines() == load(finished_run).sample(20, seed=4, sweeps=2)
+    assert molvae("sample", finished_run, "--sweeps", -1).status == 2
+
+
 def test_a_model_without_valid_samples_says_so(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
     answer = molvae("sample", finished_run, "-n", 5, "--valid-only", "-o", "v.smi")
     assert answer.status == 2 and "hardly any molecule" in answer.err

@@ -45,6 +45,17 @@ def test_a_string_that_never_ended_equals_no_record() -> None:
         CODEC.tokenizer.tokenize(cut[0])
 
 
+def test_what_a_decoder_wrote_is_read_as_what_was_encoded() -> None:
+    codec = SmilesCodec("atom", Vocabulary.of(["C", "O"]), 4)
+    batch = codec.encode(["CCO", "", "C"])
+    after_the_end = torch.where(batch.mask, batch.tokens, 1)
+    read = codec.read(torch.nn.functional.pad(after_the_end, (0, 2), value=2))
+    assert torch.equal(read.tokens, batch.tokens) and torch.equal(read.lengths, batch.lengths)
+    unfinished = codec.read(torch.ones(1, 5, dtype=torch.long))
+    assert codec.decode(unfinished.tokens) == ["CCCC"] and unfinished.lengths.tolist() == [5]
+    assert len(codec.read(torch.empty(0, 5, dtype=torch.long))) == 0
+
+
 def test_an_unknown_token_is_named_with_its_place() -> None:
     with pytest.raises(InputError) as refusal:
         CODEC.encode(["CC", "C(=O)[nH]Br"])
