@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from pieces import Pieces, label_of
-from priors import FITS, NAMES, Judge, can_be_guarded, compared, evaluated_row, first_rows, fitted_row, sampled
+from priors import (
+    FITS,
+    NAMES,
+    Judge,
+    can_be_guarded,
+    compared,
+    evaluated_row,
+    first_rows,
+    fitted_row,
+    sampled,
+    swept_row,
+)
 
 import molvae
 from molvae.errors import MolvaeError
@@ -148,9 +159,10 @@ class Measurement:
         }
 
     def priors(self) -> None:
-        """A row for each fit; N(0, I) and the floors are those of the samples."""
+        """A row for each fit and each number of sweeps; N(0, I) and the floors are those of the samples."""
         seeds = [self.options.seed + i for i in range(self.options.prior_seeds)]
-        for name in self.options.fits:
+        fits = [name for name in self.options.fits if not name.startswith("kept") or self.model.fitted_prior is not None]
+        for name in fits:
             settings = {
                 "n": self.options.n,
                 "seeds": seeds,
@@ -158,12 +170,16 @@ class Measurement:
                 "guard": self.guard,
                 "data": self.options.data,
             }
-            self.pieces.piece(
-                self.given, f"prior {name}", settings,
-                lambda name=name: fitted_row(  # type: ignore[misc]
-                    name, self.model, self.judge, self.options.data, self.options.limit, self.options.n, seeds, self.guard
-                ),
-            )  # fmt: skip
+            make = self._swept if "sweeps=" in name else self._fitted
+            self.pieces.piece(self.given, f"prior {name}", settings, lambda name=name, make=make: make(name, seeds))  # type: ignore[misc]
+
+    def _swept(self, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+        return swept_row(name, self.model, self.judge, self.options.n, seeds, self.guard)
+
+    def _fitted(self, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+        return fitted_row(
+            name, self.model, self.judge, self.options.data, self.options.limit, self.options.n, seeds, self.guard
+        )
 
     def curve(self) -> None:
         """Figures of every snapshot, and of the model at the end, against hours of training."""

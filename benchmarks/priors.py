@@ -1,7 +1,7 @@
 """The table of priors: how much of the way from N(0, I) to the decoder's floor does each kind of fitted prior go?
 
-A row for each fit, made for benchmarks/moses.py and benchmarks/zinc.py. The floor is the FCD of decoded test codes (z = mean, and z ~ q);
-a prior's excess over the lower of the two, divided by that of N(0, I), is its ratio; the bar is a third.
+A row for each fit and for each number of sweeps, made for benchmarks/moses.py and benchmarks/zinc.py. The floor is the FCD of decoded test
+codes (z = mean, and z ~ q); a prior's excess over the lower of the two, divided by that of N(0, I), is its ratio; the bar is a third.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ FITS = (
     "gaussian means", "gaussian samples", "mixture means", "mixture samples", "flow means", "flow samples",
     "flow-matching means", "flow-matching samples",
     "flow-matching samples spread=0.5",
+    "normal sweeps=1", "normal sweeps=4", "normal sweeps=16", "kept sweeps=4", "kept sweeps=16",
 )  # fmt: skip
+"""A kind of fit with the codes that it is fitted to; ``normal`` is N(0, I) and ``kept`` the prior that the model has, with so many sweeps."""
 NORMAL, AT_MEAN, AT_SAMPLE = NAMES = ("N(0, I)", "test codes, z = mean", "test codes, z ~ q")
 BAR = 1 / 3
 
@@ -59,11 +61,13 @@ class Judge:
         return [form for form in forms if form is not None]
 
 
-def sampled(model: Model, prior: PriorName, judge: Judge, num: int, seeds: Sequence[int], guard: bool) -> Row:
+def sampled(
+    model: Model, prior: PriorName, judge: Judge, num: int, seeds: Sequence[int], guard: bool, sweeps: int = 0
+) -> Row:
     """Means over seeds of a prior's samples, and their deviations; with the guard's validity beside the one without."""
     runs: list[Row] = []
     for seed in seeds:
-        z = model.sample_prior(num, seed=seed, prior=prior)
+        z = model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps)
         row = judge(list(model.decode(z)))
         if guard:
             guarded = model.decode_guarded(z)
@@ -81,6 +85,13 @@ def can_be_guarded(model: Model) -> bool:
     except InputError:
         return False
     return True
+
+
+def swept_row(name: str, model: Model, judge: Judge, num: int, seeds: Sequence[int], guard: bool) -> Row:
+    """The row of ``normal sweeps=4`` or ``kept sweeps=4``."""
+    prior, assignment = name.split()
+    sweeps = int(parse_settings([assignment])["sweeps"])
+    return sampled(model, "normal" if prior == "normal" else "fitted", judge, num, seeds, guard, sweeps)
 
 
 def fitted_row(

@@ -19,9 +19,16 @@ def headline(reports: Sequence[Report]) -> dict[str, float | None]:
     for report in reports:
         figures |= {name: report["reconstruction"][name] for name in ("exact_mean", "exact_sampled")}
         if report["metrics"]:
-            prior = report["about"]["prior"]["name"]
-            figures |= {f"{key}, {prior} prior": report["metrics"][key] for key in ("valid", "FCD/Test")}
+            sweeps = report["about"]["prior"].get("sweeps", 0)
+            source = f"{report['about']['prior']['name']} prior{f', {sweeps} sweeps' if sweeps else ''}"
+            figures |= {f"{key}, {source}": report["metrics"][key] for key in ("valid", "FCD/Test")}
     return figures
+
+
+def configuration_in(card: str) -> str:
+    """The configuration that a card ends with; empty where it has none."""
+    _, _, after = card.partition("## Configuration\n\n```toml\n")
+    return after.partition("```")[0]
 
 
 def shipped_card(name: str, model: Model, config: str, reports: Sequence[Report]) -> str:
@@ -84,7 +91,8 @@ def _evaluation(report: Report) -> list[str]:
     blocks = []
     if report["metrics"]:
         prior = "the fitted prior" if about["prior"]["name"] == "fitted" else "the prior of training"
-        blocks = [f"### Samples of {prior}", _sampled(report), _metrics(report)]
+        sweeps = f", {about['prior']['sweeps']} sweeps" if about["prior"].get("sweeps") else ""
+        blocks = [f"### Samples of {prior}{sweeps}", _sampled(report), _metrics(report)]
     blocks += [
         f"### Reconstruction of {worth['num_molecules']:,} molecules of {worth['data']}",
         _latent(report.get("latent") or worth),

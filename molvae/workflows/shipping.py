@@ -16,7 +16,7 @@ from molvae.distributions import stored
 from molvae.errors import InputError
 from molvae.model import Model, find, load
 from molvae.workflows.pace import training_pace
-from molvae.workflows.shipped_card import headline, shipped_card
+from molvae.workflows.shipped_card import configuration_in, headline, shipped_card
 
 COMPARED = 2000
 """Points of the prior that are decoded before and after rounding."""
@@ -35,7 +35,8 @@ def ship(
     """Make the model folder NAME of a run, at half the size.
 
     Args:
-        run: a run folder (its log gives hours and pace) or a model folder.
+        run: a run folder (its log gives hours and pace) or a model folder; of one that ships, with a new prior perhaps, what is
+            known of its training stays.
         name: what `molvae.load` shall call it.
         evaluations: JSONs that ``molvae evaluate`` wrote of the rounded model; without them the card says that they are missing.
         folder: where shipped models are; those of the package where None.
@@ -51,7 +52,7 @@ def ship(
         raise InputError("a name that is none", where="NAME", got=f"'{name}'", expected="small letters, digits and -")
     source = find(run)
     model = load(source)
-    pace = training_pace(Path(run))
+    earlier = model.about.get("shipped", {})
     with tempfile.TemporaryDirectory() as scratch:
         rounded = Path(scratch) / "model"
         model.save(rounded, bf16=True)
@@ -60,14 +61,15 @@ def ship(
     model.about = {
         **without_places(model.about),
         "shipped": {
-            "weights": "bfloat16", "float32_sha256": stored.weights_sha256(source), "pace": pace, "figures": headline(reports),
-            "same_strings": same,
+            "weights": "bfloat16", "float32_sha256": earlier.get("float32_sha256") or stored.weights_sha256(source),
+            "pace": training_pace(Path(run)) or earlier.get("pace", {}), "figures": headline(reports),
+            "same_strings": earlier.get("same_strings", same),
         },
     }  # fmt: skip
     if model.fitted_prior is not None:
         model.fitted_prior.about = without_places(model.fitted_prior.about)
     target = (folder or shipped.FOLDER) / name
-    _save_if_small(model, target, shipped_card(name, model, _configuration(Path(run)), reports))
+    _save_if_small(model, target, shipped_card(name, model, _configuration(Path(run), source), reports))
     if not quiet:
         print(
             f"{shipped.num_bytes(target) / 1e6:.1f} MB; {same:.4f} of {COMPARED:,} points decode as before rounding → {target}"
@@ -107,11 +109,11 @@ def _of_these_weights(path: Path, sha256: str) -> dict[str, Any]:
     return report
 
 
-def _configuration(run: Path) -> str:
-    """The run's configuration as TOML; empty of a model folder alone."""
-    path = run / "config.toml"
+def _configuration(run: Path, model: Path) -> str:
+    """The run's configuration as TOML, or that in the card of a model that ships; empty of any other model folder."""
+    path, card = run / "config.toml", model / "MODEL_CARD.md"
     if not path.is_file():
-        return ""
+        return configuration_in(card.read_text("utf-8")) if card.is_file() else ""
     settings = configuration.validate(RunConfig, configuration.read_toml(path))
     return str(without_places(configuration.to_toml(settings)))
 

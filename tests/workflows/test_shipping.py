@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 import molvae
 from molvae import shipped
 from molvae.cli.app import run as command
+from molvae.config import load as load_configuration
+from molvae.config import to_toml
 from molvae.errors import InputError
 from molvae.model import find, load
 from molvae.optimization.beginning import model_settings
@@ -136,6 +138,25 @@ def test_the_card_has_the_figures_of_the_rounded_weights(run: Path, home: Path, 
         ship(run, "tiny", evaluations=["other.json"], quiet=True)
     with pytest.raises(InputError, match="no evaluation"):
         ship(run, "tiny", evaluations=["no-such.json"], quiet=True)
+
+
+def test_what_ships_ships_again_with_another_prior_and_keeps_what_is_known_of_its_training(
+    run: Path, home: Path, tmp_path: Path
+) -> None:
+    (run / "config.toml").write_text(to_toml(load_configuration("small")))
+    ship(run, "tiny", quiet=True)
+    before, card = load(home / "tiny").about["shipped"], (home / "tiny" / "MODEL_CARD.md").read_text()
+    shutil.copytree(home / "tiny", tmp_path / "copy")
+    fit_prior("copy", tmp_path / "mine.smi", kind="gaussian", seed=1, quiet=True)
+    prior = load("copy").fitted_prior
+    evaluate("copy", "swept.json", prior="fitted", sweeps=2, reference=MOLECULES, num=30, seeds=1, num_jobs=0, quiet=True)
+    ship("copy", "tiny", evaluations=["swept.json"], quiet=True)
+    again = load(home / "tiny")
+    assert {**again.about["shipped"], "figures": {}} == before
+    assert again.fitted_prior is not None and prior is not None and again.fitted_prior.about["seed"] == prior.about["seed"] == 1
+    new = (home / "tiny" / "MODEL_CARD.md").read_text()
+    assert new[new.index("## Configuration") :] == card[card.index("## Configuration") :]
+    assert "Samples of the fitted prior, 2 sweeps" in new and "FCD/Test, fitted prior, 2 sweeps" in list_models()[0]
 
 
 def test_what_does_not_ship(run: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
