@@ -109,7 +109,7 @@ def campaign(work: Work) -> dict[str, Any]:
     codes = dict(zip(shared.smiles, shared.codes, strict=True))
     asked: list[tuple[str, float]] = []
     with Campaign.create(
-        folder, codes, model=find(Path(work.model)), init=start, maximize=[OBJECTIVE], budget=ROUNDS * KEPT, batch_size=KEPT,
+        folder, codes=codes, model=find(Path(work.model)), init=start, maximize=[OBJECTIVE], budget=ROUNDS * KEPT, batch_size=KEPT,
         strategy=STRATEGIES[work.strategy], oracle=OracleSettings(), seed=work.seed,
     ) as running:  # fmt: skip
         given = running.num_given
