@@ -1,4 +1,4 @@
-"""The ZINC protocol of ``benchmarks/zinc_bo.py``: its pure parts."""
+"""The ZINC protocol of ``benchmarks/zinc_bo.py``: its pure parts, and a campaign on a model that has learned eight molecules."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ import pytest
 from molvae.chem import penalized
 from molvae.chem.molecules import parse
 from molvae.evaluation import regression
+from molvae.model import load
 from molvae.report.published import published
+from tests.workflows.conftest import tiny_model  # noqa: F401
+from tests.workflows.tiny import MOLECULES
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
+import zinc_runs  # noqa: E402
 from zinc_data import TERMS, distinct, terms_of  # noqa: E402
 from zinc_protocol import (  # noqa: E402
     Target,
@@ -110,3 +114,25 @@ def test_tables_have_the_published_rows_beside_ours() -> None:
     second = optimization_table({"ours": standing(RUNS)}, rows["optimization"]["rows"])
     assert "| ours | 2 | 3.00 / 2.50 / 2.00 |" in second
     assert "| DD-VAE, tricube (published) | 10 | 5.86 / 5.77 / 5.64 | 4.51 |" in second
+
+
+def test_a_campaign_begins_with_the_labels_of_a_split_and_pays_for_the_rest(
+    tiny_model: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    smiles, codes = list(MOLECULES), load(tiny_model).encode(list(MOLECULES))
+    target = Target(np.array([terms_of(one)[1:] for one in smiles]) + np.arange(3.0) * np.arange(8.0)[:, None])
+    values = np.array([zinc_runs.worth(one, target) for one in smiles])
+    shared = zinc_runs.Material(smiles, codes, values, target, {"model_manifest_sha256": "0" * 64})
+    monkeypatch.setattr(zinc_runs, "material", lambda *_: shared)
+    monkeypatch.setattr(zinc_runs, "ROUNDS", 2)
+    quick = {"kind": "sparse-gp", "points": 60, "initial": 5, "min_steps": 10, "ascent": 5}
+    monkeypatch.setitem(zinc_runs.STRATEGIES, "60 points a round", quick)
+    done = zinc_runs.perform(zinc_runs.Work(str(tiny_model), "data", str(tmp_path), 0, "60 points a round"))
+    train, _ = split(len(smiles), 0)
+    assert done["given"] == len(train) and done["best_given"] == values[train].max()
+    assert done["labels"] == len(done["values"]) <= 2 * zinc_runs.KEPT and len(done["rounds"]) == 2
+    assert all(round_["decoded"] <= 60 for round_ in done["rounds"])
+    assert not {molecule for molecule, _ in done["best"]} & {smiles[row] for row in train}
+    assert all(value == pytest.approx(zinc_runs.worth(molecule, target)) for molecule, value in done["best"])
