@@ -189,8 +189,8 @@ class Model:
     def swept(self, z: NDArray[Any] | torch.Tensor, num_sweeps: int, *, seed: int = 0) -> Latents:
         """Latent points after sweeps of the pseudo-Gibbs chain x = D(z), z ~ q(z | x); the last takes the mean of q.
 
-        Where q(z | x) and the decoder agree, the chain's stationary distribution is that of the data and their codes (Rezende,
-        Mohamed and Wierstra 2014, appendix F). A point in a hole, where no record has its code, decodes to
+        Where q(z | x) and the decoder agree, the stationary distribution is that of the data and their codes (Rezende, Mohamed and
+        Wierstra 2014, who fill in missing data with such a chain). A point in a hole, where no record has its code, decodes to
         something that the encoder places elsewhere: a few sweeps lead from there to where records are.
 
         Args:

@@ -32,6 +32,7 @@ from molvae.surrogates.fitc import maximise_evidence, root_of_inducing, whitened
 from molvae.surrogates.prediction import Prediction, ZScore, usable_rows
 
 _AT_ONCE = 4096
+_HELD_OUT = 2000  # points at most, a tenth of few, that say how far up the evidence to go
 _DISTANCES = 500  # points whose distances set the first length scale
 
 
@@ -279,8 +280,11 @@ def _fit(
         for each in (natural, adam, *schedules):
             each.step()
         progress(1, total)
-    chosen = torch.from_numpy(rng.permutation(len(x))[: fitting.evidence_points])
-    maximise_evidence(process, noise, inputs[chosen], targets[chosen], fitting.evidence_steps, fitting.learning_rate,
+    order = torch.from_numpy(rng.permutation(len(x)))
+    num_held_out = max(1, min(_HELD_OUT, len(x) // 10))
+    num = min(fitting.evidence_points, len(x) - num_held_out)
+    points, held_out = ((inputs[rows], targets[rows]) for rows in (order[:num], order[num : num + num_held_out]))
+    maximise_evidence(process, noise, points, held_out, fitting.evidence_steps, fitting.learning_rate,
                       lambda: progress(1, total))  # fmt: skip
     return process, noise
 

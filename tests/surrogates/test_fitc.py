@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from molvae.surrogates.fitc import log_evidence, maximise_evidence
+from molvae.surrogates.fitc import log_density, log_evidence, maximise_evidence
 from molvae.surrogates.sparse import _SparseProcess
 
 
@@ -31,7 +31,7 @@ def test_the_evidence_is_that_of_the_dense_normal(num_inducing: int) -> None:
     process, noise, x, y = setting(num_inducing)
     strategy = process.variational_strategy
     with torch.no_grad():
-        value = float(log_evidence(process, noise, x, y))
+        value = float(log_evidence(process, noise, (x, y)))
         kernel, inducing = process.covar_module, strategy.inducing_points
         uu, uf, ff = (kernel(*pair).to_dense().numpy() for pair in ((inducing,), (inducing, x), (x,)))
     explained = uf.T @ np.linalg.solve(uu + strategy.jitter_val * np.eye(num_inducing), uf)
@@ -53,11 +53,31 @@ def test_its_gradient_is_that_of_its_value() -> None:
 def test_moving_up_raises_the_evidence_and_counts_its_steps() -> None:
     process, noise, x, y = setting(8)
     with torch.no_grad():
-        before, steps = float(log_evidence(process, noise, x, y)), []
-    maximise_evidence(process, noise, x, y, num_steps=40, learning_rate=0.05, progress=lambda: steps.append(1))
+        before, steps = float(log_evidence(process, noise, (x, y))), []
+    maximise_evidence(process, noise, (x, y), (x, y), num_steps=40, learning_rate=0.05, progress=lambda: steps.append(1))
     with torch.no_grad():
-        assert float(log_evidence(process, noise, x, y)) > before + 1.0
+        assert float(log_evidence(process, noise, (x, y))) > before + 1.0
     assert len(steps) == 40
+
+
+def test_the_density_of_others_is_that_of_the_dense_normal() -> None:
+    """p(y*, y) / p(y), each of the others by itself: what they have in common with the points goes through the inducing values."""
+    process, noise, x, y = setting(20)
+    points, others = (x[:50], y[:50]), (x[50:], y[50:])
+    found = log_density(process, noise, points, others)
+    with torch.no_grad():
+        for row in range(10):
+            together = torch.cat([x[:50], x[50 + row : 51 + row]]), torch.cat([y[:50], y[50 + row : 51 + row]])
+            expected = log_evidence(process, noise, together) - log_evidence(process, noise, points)
+            assert float(found[row]) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_steps_after_which_others_are_less_likely_are_taken_back() -> None:
+    process, noise, x, y = setting(8)
+    misleading = (x, -y)
+    before = log_density(process, noise, (x, y), misleading).mean()
+    maximise_evidence(process, noise, (x, y), misleading, num_steps=40, learning_rate=0.05)
+    assert bool(log_density(process, noise, (x, y), misleading).mean() >= before)
 
 
 class _Evidence(torch.nn.Module):
@@ -70,4 +90,4 @@ class _Evidence(torch.nn.Module):
         self.process, self.noise, self.x, self.y = process, noise, x, y
 
     def forward(self) -> torch.Tensor:
-        return log_evidence(self.process, self.noise, self.x, self.y)
+        return log_evidence(self.process, self.noise, (self.x, self.y))
