@@ -16,8 +16,10 @@ Report = Mapping[str, Any]
 def headline(reports: Sequence[Report]) -> dict[str, float | None]:
     """The few figures that a list of models shows: reconstruction beside the FCD of each prior."""
     figures: dict[str, float | None] = {}
+    if reports:  # reconstruction does not depend on the prior: that of the most molecules
+        worth = max((report["reconstruction"] for report in reports), key=lambda worth: worth["num_molecules"])
+        figures |= {name: worth[name] for name in ("exact_mean", "exact_sampled")}
     for report in reports:
-        figures |= {name: report["reconstruction"][name] for name in ("exact_mean", "exact_sampled")}
         if report["metrics"]:
             sweeps = report["about"]["prior"].get("sweeps", 0)
             source = f"{report['about']['prior']['name']} prior{f', {sweeps} sweeps' if sweeps else ''}"
@@ -71,7 +73,7 @@ def _made(about: Mapping[str, Any]) -> str:
     ]
     if pace:
         lines.append(
-            f"{pace['hours']:.2f} hours for {pace['epochs']:g} epochs on {machine}: {pace['records_per_second']:,.0f} molecules a second "
+            f"{pace['hours']:.2f} hours for {pace['epochs']:.4g} epochs on {machine}: {pace['records_per_second']:,.0f} molecules a second "
             f"with validation and checkpoints, {pace['records_per_second_of_steps'] or 0:,.0f} in the steps alone; {PUBLISHED_PACE}."
         )
     elif about.get("training_seconds"):
