@@ -65,12 +65,12 @@ def plot_tradeoff(
     axis.set_ylabel("FCD/Test of prior samples (lower is better)")
     axis.grid(alpha=0.3, which="both")
     if curves or any(series):
-        axis.legend(fontsize=8, loc="upper left")
+        axis.legend(fontsize=8, loc="best")  # a point must not lie under it
 
 
 def _plot_series(axis: Axes, points: Sequence[TradeoffPoint], name: str, colour: str) -> None:
     """One series; its name stands in the legend if it has one."""
-    axis.plot([point.reconstruction for point in points], [point.fcd for point in points], color=colour, alpha=0.4,
+    axis.plot([point.reconstruction for point in points], [point.fcd for point in points], "-o", color=colour, alpha=0.4,
               label=name or None)  # fmt: skip
     for point in points:
         axis.errorbar(point.reconstruction, point.fcd, yerr=point.deviation, fmt="o", color=colour, capsize=3)
