@@ -54,6 +54,12 @@ def test_a_part_of_another_kind_replaces_the_whole_part() -> None:
     assert config.load("demo", assignments=["model.encoder.hidden_size=32"]).model.encoder["embedding_size"] == 64
 
 
+def test_epochs_may_be_a_fraction_and_whole_numbers_stay_whole() -> None:
+    half, two = (config.load("demo", assignments=[f"training.epochs={epochs}"]) for epochs in ("0.5", "2"))
+    assert half.training.phase[0].epochs == 0.5 and half.training.phase[0].objective["beta"]["end_epoch"] == 0.5
+    assert "epochs = 2\n" in config.to_toml(two) and "epochs = 0.5\n" in config.to_toml(half)
+
+
 def test_schedules_without_an_end_end_with_their_phase() -> None:
     phase = config.load("demo", assignments=["training.epochs=7"]).training.phase[0]
     assert phase.objective["beta"]["end_epoch"] == 7.0

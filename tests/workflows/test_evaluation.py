@@ -105,7 +105,7 @@ def test_what_a_latent_space_is_worth(
     assert latent["FCD_reconstructed_mean"]["value"] == pytest.approx(expected, abs=1e-4)
     regression = latent["regression"]
     assert (regression["target"], regression["num_molecules"], len(regression["splits"])) == ("logP", 20, 2)
-    assert "standing in for the published FITC" in regression["method"]
+    assert "FITC, as published" in regression["method"]
     (snapshot,) = content["snapshots"]
     assert snapshot["label"] == "step-000000010"
     assert snapshot["reconstruction"] == latent["exact_sampled"]
