@@ -14,7 +14,9 @@ FOLDER = "snapshots"
 
 
 class SnapshotMonitor:
-    """Writes ``RUN/snapshots/step-000001200`` at validations whose epoch is a multiple of ``every_epochs``.
+    """Writes ``RUN/snapshots/step-000001200`` at the validations that are nearest to multiples of ``every_epochs``.
+
+    Validations come after whole steps: where 0.2 epochs are 1,176.2 steps, none is at a multiple exactly.
 
     It is a monitor without figures: snapshots are taken where the weights are looked at, and the loop knows nothing of them.
 
@@ -33,11 +35,13 @@ class SnapshotMonitor:
         if not _is_multiple(every_epochs, validate_every):
             raise ConfigError("snapshots between validations", where="training.snapshot_epochs", got=every_epochs,
                               expected=f"a multiple of training.validate_every ({validate_every:g})")
-        self.model, self.folder, self.every_epochs, self.writes = model, run / FOLDER, every_epochs, writes
+        self.model, self.folder, self.writes = model, run / FOLDER, writes
+        self.every_epochs, self.validate_every = every_epochs, validate_every
 
     def __call__(self, step: Step) -> Mapping[str, float]:
         """Write a snapshot if one is due; no figures."""
-        if self.writes and _is_multiple(step.epoch, self.every_epochs):
+        nearest = max(1, round(step.epoch / self.every_epochs)) * self.every_epochs
+        if self.writes and abs(step.epoch - nearest) < 0.5 * self.validate_every:
             self.model.save(self.folder / f"step-{step.index:09d}", card=f"A snapshot after {step.index:,} steps.\n")
         return {}
 

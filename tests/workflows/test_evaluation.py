@@ -174,6 +174,10 @@ def test_snapshots_are_models_taken_at_the_epochs_asked_for(tiny_model: Path, tm
         assert monitor(Step(10 * index, epoch)) == {}
     assert [path.name for path in find_snapshots(tmp_path)] == ["step-000000030", "step-000000050"]
     assert load(find_snapshots(tmp_path)[0]).reconstruct(["CCO"]) == model.reconstruct(["CCO"])
+    uneven = SnapshotMonitor(model, tmp_path / "uneven", every_epochs=0.4, validate_every=0.2)
+    for index in range(1, 7):  # 0.2 epochs of 5,881 steps are 1,176.2
+        uneven(Step(1176 * index, 1176 * index / 5881))
+    assert [path.name for path in find_snapshots(tmp_path / "uneven")] == [f"step-{1176 * n:09d}" for n in (2, 4, 6)]
     SnapshotMonitor(model, tmp_path / "other", 1, 1, writes=False)(Step(1, 1.0))
     assert find_snapshots(tmp_path / "other") == []
     with pytest.raises(ConfigError, match="multiple"):
