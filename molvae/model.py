@@ -182,8 +182,8 @@ class Model:
         self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", sweeps: int = 0
     ) -> Latents:
         """Latent points from the prior, (records, latent), after so many sweeps (see `swept`)."""
-        z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM))
-        return self.swept(z.numpy().astype(np.float32), sweeps, seed=seed)
+        z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM)).numpy().astype(np.float32)
+        return self.swept(z, sweeps, seed=seed) if sweeps else z
 
     @torch.inference_mode()
     def swept(self, z: NDArray[Any] | torch.Tensor, num_sweeps: int, *, seed: int = 0) -> Latents:

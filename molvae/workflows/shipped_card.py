@@ -21,10 +21,15 @@ def headline(reports: Sequence[Report]) -> dict[str, float | None]:
         figures |= {name: worth[name] for name in ("exact_mean", "exact_sampled")}
     for report in reports:
         if report["metrics"]:
-            sweeps = report["about"]["prior"].get("sweeps", 0)
-            source = f"{report['about']['prior']['name']} prior{f', {sweeps} sweeps' if sweeps else ''}"
+            prior = report["about"]["prior"]
+            source = f"{prior['name']} prior{_swept(prior)}"
             figures |= {f"{key}, {source}": report["metrics"][key] for key in ("valid", "FCD/Test")}
     return figures
+
+
+def _swept(prior: Mapping[str, Any]) -> str:
+    """What is added to a prior's name where its points took sweeps."""
+    return f", {prior['sweeps']} sweeps" if prior.get("sweeps") else ""
 
 
 def configuration_in(card: str) -> str:
@@ -93,8 +98,7 @@ def _evaluation(report: Report) -> list[str]:
     blocks = []
     if report["metrics"]:
         prior = "the fitted prior" if about["prior"]["name"] == "fitted" else "the prior of training"
-        sweeps = f", {about['prior']['sweeps']} sweeps" if about["prior"].get("sweeps") else ""
-        blocks = [f"### Samples of {prior}{sweeps}", _sampled(report), _metrics(report)]
+        blocks = [f"### Samples of {prior}{_swept(about['prior'])}", _sampled(report), _metrics(report)]
     blocks += [
         f"### Reconstruction of {worth['num_molecules']:,} molecules of {worth['data']}",
         _latent(report.get("latent") or worth),
