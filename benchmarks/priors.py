@@ -21,10 +21,11 @@ from molvae.workflows import fit_prior, parse_settings
 from molvae.workflows.stages import Stages
 
 FITS = (
+    "exemplars means bandwidth=1.0", "exemplars means bandwidth=0.85", "exemplars means bandwidth=0.7", "exemplars means bandwidth=0.5",
     "gaussian means", "gaussian samples", "mixture means", "mixture samples", "flow means", "flow samples",
     "flow-matching means", "flow-matching samples",
     "flow-matching samples spread=0.5",
-    "normal sweeps=1", "normal sweeps=4", "normal sweeps=16", "kept sweeps=4", "kept sweeps=16",
+    "normal sweeps=1", "normal sweeps=4", "normal sweeps=16", "kept sweeps=1", "kept sweeps=4",
 )  # fmt: skip
 """A kind of fit with the codes that it is fitted to; ``normal`` is N(0, I) and ``kept`` the prior that the model has, with so many sweeps."""
 NORMAL, AT_MEAN, AT_SAMPLE = NAMES = ("N(0, I)", "test codes, z = mean", "test codes, z ~ q")

@@ -13,6 +13,7 @@ from molvae.cli.options import Data, ModelPath, Quiet, Seed, SmilesColumn
 class Kind(StrEnum):
     """What can be fitted."""
 
+    exemplars = "exemplars"
     gaussian = "gaussian"
     mixture = "mixture"
     flow = "flow"
@@ -29,8 +30,8 @@ class On(StrEnum):
 def fit_prior(
     model: ModelPath,
     data: Data,
-    kind: Annotated[Kind, typer.Option(help="The density.")] = Kind.flow_matching,
-    on: Annotated[On, typer.Option(help="Fit to the encoder's means, or to samples z ~ q(z|x).")] = On.samples,
+    kind: Annotated[Kind, typer.Option(help="The density.")] = Kind.exemplars,
+    on: Annotated[On, typer.Option(help="Fit to the encoder's means, or to samples z ~ q(z|x).")] = On.means,
     spread: Annotated[
         float, typer.Option(help="Draw samples in towards the mean: mean + spread (z - mean).", min=0.0, max=1.0)
     ] = 1.0,
@@ -43,7 +44,7 @@ def fit_prior(
             "--set",
             metavar="NAME=VALUE",
             show_default=False,
-            help="A setting of the density: num_components=50, hidden_size=1024, num_steps=20000 ...",
+            help="A setting of the density: bandwidth=0.5, num_components=50, num_steps=20000 ...",
         ),
     ] = None,
     smiles_column: SmilesColumn = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -36,7 +36,10 @@ class FittedPrior(Prior):
 
     Attributes:
         about: provenance, plain data: stored with the prior.
+        codes_per_record: samples of q(z | x) of each record that it is fitted to.
     """
+
+    codes_per_record: ClassVar[int] = 4
 
     def __init__(self, latent_size: int, support: Support = "real"):
         super().__init__()

@@ -22,14 +22,13 @@ from molvae.workflows.environment import environment
 from molvae.workflows.records import choose, read_records
 from molvae.workflows.stages import Stages
 
-KINDS = ("gaussian", "mixture", "flow", "flow-matching")
+KINDS = ("exemplars", "gaussian", "mixture", "flow", "flow-matching")
 FITTED_AFTER = ("normal", "uniform")
 """Priors of training whose codes are points of R^d or of a cube."""
 
 HELD_OUT = 0.05
 MOST_HELD_OUT = 5000
 MOST_CODES = 1_000_000
-DRAWS = 4
 
 Codes = Literal["means", "samples"]
 
@@ -40,15 +39,15 @@ class Fit:
 
     Attributes:
         kind: of the density, one of `KINDS`.
-        on: ``samples``, z ~ q(z | x), up to four of each record, or ``means``.
+        on: ``means``, or ``samples`` z ~ q(z | x), up to four of each record.
         spread: samples are drawn in towards the mean: mean + spread (z - mean).
         settings: arguments of the density, by name.
         limit: use this many records, drawn at random.
         seed: of everything random.
     """
 
-    kind: str = "flow-matching"
-    on: Codes = "samples"
+    kind: str = "exemplars"
+    on: Codes = "means"
     spread: float = 1.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
@@ -59,8 +58,8 @@ def fit_prior(
     model: str | Path | Model,
     data: str | Path,
     *,
-    kind: str = "flow-matching",
-    on: Codes = "samples",
+    kind: str = "exemplars",
+    on: Codes = "means",
     spread: float = 1.0,
     settings: Mapping[str, Any] | None = None,
     limit: int | None = None,
@@ -73,8 +72,8 @@ def fit_prior(
     Args:
         model: a run folder, a model folder, or a model.
         data: what the model was trained on: of a known data set its training part, of a file all its records.
-        kind: ``gaussian``, ``mixture``, ``flow`` or ``flow-matching``.
-        on: fit to ``samples`` z ~ q(z | x) or to ``means``.
+        kind: ``exemplars``, ``gaussian``, ``mixture``, ``flow`` or ``flow-matching``.
+        on: fit to the encoder's ``means`` or to ``samples`` z ~ q(z | x).
         spread: how much of a sample's departure from the mean is kept, in (0, 1]; 0 would be the means.
         settings: arguments of the kind (``num_components``, ``hidden_size``, ``num_steps`` ...).
         limit: use this many records, drawn at random.
@@ -99,7 +98,7 @@ def fit_prior(
     stages = Stages(quiet)
     records = read_records(loaded, data, smiles_column, part="train", quiet=quiet)
     records = choose(records, limit, seed)
-    train, held_out = codes_of(loaded, records, fit, stages)
+    train, held_out = codes_of(loaded, records, fit, prior.codes_per_record, stages)
     began = time.monotonic()
     figures: dict[str, float | None] = {**prior.fit(train, held_out, seed, stages)}
     stages.close()
@@ -149,7 +148,9 @@ def build(model: Model, fit: Fit) -> FittedPrior:
     return prior
 
 
-def codes_of(model: Model, records: Records, fit: Fit, stages: Stages) -> tuple[Tensor, Tensor]:
+def codes_of(
+    model: Model, records: Records, fit: Fit, codes_per_record: int, stages: Stages
+) -> tuple[Tensor, Tensor]:
     """Codes to fit to and codes to judge by, of different records.
 
     Raises:
@@ -158,7 +159,7 @@ def codes_of(model: Model, records: Records, fit: Fit, stages: Stages) -> tuple[
     if len(records) < 20:
         raise InputError("too few records for a density", where="fit-prior", got=len(records), expected="20 or more")
     num_held_out = max(1, min(MOST_HELD_OUT, int(HELD_OUT * len(records))))
-    draws = 1 if fit.on == "means" else max(1, min(DRAWS, MOST_CODES // len(records)))
+    draws = 1 if fit.on == "means" else max(1, min(codes_per_record, MOST_CODES // len(records)))
     order = torch.randperm(len(records), generator=generator(fit.seed, 0, "held out")).numpy()
     train, held_out = [], np.empty(0)
     means = model.encode(records, as_written=True) if fit.spread < 1 else None

@@ -103,8 +103,8 @@ def test_codes_of_one_record_are_on_one_side(tiny_model: Path) -> None:
     model = load(tiny_model)
     silent = Stages(quiet=True)
     records = [f"{'C' * (1 + i % 6)}{'O' * (1 + i // 6)}" for i in range(24)]
-    means, held_means = codes_of(model, records, Fit(on="means"), silent)
-    samples, held_samples = codes_of(model, records, Fit(on="samples"), silent)
+    means, held_means = codes_of(model, records, Fit(on="means"), 4, silent)
+    samples, held_samples = codes_of(model, records, Fit(on="samples"), 4, silent)
     assert len(means) == 23 and len(samples) == 4 * 23 and len(held_means) == len(held_samples) == 1
     assert sorted(map(tuple, torch.cat([means, held_means]).tolist())) == sorted(
         map(tuple, model.encode(records).tolist())
@@ -112,7 +112,7 @@ def test_codes_of_one_record_are_on_one_side(tiny_model: Path) -> None:
     first = model.encode(records, sampled=True, seed=0)
     assert sorted(map(tuple, torch.cat([samples[:23], held_samples]).tolist())) == sorted(map(tuple, first.tolist()))
     assert len(torch.unique(samples, dim=0)) == len(samples)
-    half, _ = codes_of(model, records, Fit(on="samples", spread=0.5), silent)
+    half, _ = codes_of(model, records, Fit(on="samples", spread=0.5), 4, silent)
     torch.testing.assert_close(half, (means.repeat(4, 1) + samples) / 2)
 
 
