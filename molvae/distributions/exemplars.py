@@ -59,6 +59,11 @@ class ExemplarPrior(FittedPrior):
         self.exemplars = nn.Parameter(torch.zeros(num_exemplars, latent_size), requires_grad=False)
         self.register_buffer("factor", torch.eye(latent_size))  # lower triangular, of b² S
 
+    @property
+    def codes_used(self) -> int:
+        """Exemplars, and the codes that S is fitted to."""
+        return len(self.exemplars) + MOST_QUERIES
+
     def learn(self, train: Tensor, held_out: Tensor, seed: int, watch: Watch) -> Figures:
         """Choose exemplars at random, then fit S to codes that are none."""
         if len(train) < 2:

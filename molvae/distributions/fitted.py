@@ -76,6 +76,11 @@ class FittedPrior(Prior):
         self.whitening.fit(train)
         return self.learn(self.whitening(train), self.whitening(held_out), seed, watch or Unwatched())
 
+    @property
+    def codes_used(self) -> int | None:
+        """How many codes a fit can make use of; None for all that there are."""
+        return None
+
     def log_prob(self, z: Float[Tensor, "records latent"]) -> Float[Tensor, " records"]:
         """log p(z) in nats."""
         return self.log_density(self.whitening(z)) + self.whitening.log_det(z)

@@ -97,7 +97,7 @@ def fit_prior(
         )  # fmt: skip
     stages = Stages(quiet)
     records = read_records(loaded, data, smiles_column, part="train", quiet=quiet)
-    records = choose(records, limit, seed)
+    records = choose(records, _enough(prior, limit), seed)
     train, held_out = codes_of(loaded, records, fit, prior.codes_per_record, stages)
     began = time.monotonic()
     figures: dict[str, float | None] = {**prior.fit(train, held_out, seed, stages)}
@@ -114,6 +114,12 @@ def fit_prior(
     if not quiet:
         print(summary(prior, where))
     return prior
+
+
+def _enough(prior: FittedPrior, limit: int | None) -> int | None:
+    """Records to encode: no more than the user says, nor than the fit can use; None for all."""
+    usable = None if prior.codes_used is None else prior.codes_used + MOST_HELD_OUT
+    return min((each for each in (usable, limit) if each is not None), default=None)
 
 
 def build(model: Model, fit: Fit) -> FittedPrior:

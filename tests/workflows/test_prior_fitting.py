@@ -157,3 +157,17 @@ def test_settings_are_numbers_or_words() -> None:
     assert parse_settings(["a=3", "b=1e-3", "c=word", "d=true"]) == {"a": 3, "b": 1e-3, "c": "word", "d": True}
     with pytest.raises(ConfigError, match="name=value"):
         parse_settings(["a"])
+
+
+def test_no_more_records_are_encoded_than_a_fit_can_use(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.distributions.exemplars.MOST_QUERIES", 5)
+    monkeypatch.setattr("molvae.workflows.prior_fitting.MOST_HELD_OUT", 3)
+    model = load(tiny_model)
+    data = tmp_path / "many.smi"
+    data.write_text("\n".join(f"{'C' * (1 + i % 6)}{'O' * (1 + i // 6)}" for i in range(48)))
+    exemplars = molvae.fit_prior(model, data, settings={"num_exemplars": 20}, quiet=True)
+    assert exemplars.about["records"] == 28 and len(exemplars.exemplars) == 20  # type: ignore[attr-defined]
+    assert molvae.fit_prior(model, data, kind="gaussian", quiet=True).about["records"] == 48
+    assert molvae.fit_prior(model, data, limit=22, quiet=True).about["records"] == 22
