@@ -69,7 +69,7 @@ def begun(options: argparse.Namespace, facts: dict[str, Any]) -> dict[str, Any]:
     """
     path = hardware.RESULTS / f"{options.results}.json"
     old = json.loads(path.read_text("utf-8")) if path.is_file() else None
-    if old is not None and old["facts"]["model_manifest_sha256"] != facts["model_manifest_sha256"]:
+    if old is not None and old["facts"]["model_weights_sha256"] != facts["model_weights_sha256"]:
         raise SystemExit(f"{path} has results of another model: move it away, or name others with --results")
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     return {

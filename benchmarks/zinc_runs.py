@@ -14,8 +14,7 @@ from zinc_data import Floats, codes_of, read_molecules, terms_of
 from zinc_protocol import TOP, Target, split
 
 import molvae
-from molvae.artifacts import MANIFEST
-from molvae.data.cache import file_sha256
+from molvae.distributions.stored import weights_sha256
 from molvae.evaluation.regression import latent_regression
 from molvae.model import find
 from molvae.optimization.campaign import Campaign
@@ -68,7 +67,7 @@ def material(model: str, data: str, scratch: str, jobs: int = 1) -> Material:
     """Read, and compute what the scratch folder does not have."""
     molecules = read_molecules(data, Path(scratch), jobs)
     folder = find(Path(model))
-    sha256 = file_sha256(folder / MANIFEST)
+    sha256 = weights_sha256(folder)
     codes = codes_of(molvae.load(folder), sha256, molecules.smiles, Path(scratch))
     readable = np.isfinite(codes).all(1)
     target = Target(molecules.terms)
@@ -79,7 +78,7 @@ def material(model: str, data: str, scratch: str, jobs: int = 1) -> Material:
         "unreadable": [one for one, read in zip(molecules.smiles, readable, strict=True) if not read][:20],
         "mean": dict(zip(("logP", "-SA", "-ring penalty"), target.mean.tolist(), strict=True)),
         "deviation": dict(zip(("logP", "-SA", "-ring penalty"), target.deviation.tolist(), strict=True)),
-        "model_manifest_sha256": sha256,
+        "model_weights_sha256": sha256,
     }  # fmt: skip
     return Material(smiles, codes[readable], target(molecules.terms)[readable], target, facts)
 
@@ -102,7 +101,7 @@ def campaign(work: Work) -> dict[str, Any]:
     shared = material(work.model, work.data, work.scratch)
     began, processor = time.perf_counter(), time.process_time()
     train, _ = split(len(shared.smiles), work.seed)
-    sha256 = str(shared.facts["model_manifest_sha256"])
+    sha256 = str(shared.facts["model_weights_sha256"])
     folder = Path(work.scratch) / f"campaign-{sha256[:12]}-{work.strategy.replace(' ', '-')}-{work.seed}"
     shutil.rmtree(folder, ignore_errors=True)
     start = StartSet([(shared.smiles[row], {OBJECTIVE: float(shared.targets[row])}) for row in train])
