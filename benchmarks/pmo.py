@@ -34,10 +34,10 @@ import numpy as np
 from pmo_results import Results, Scores, table, timing, write_picture
 from pmo_run import CHECKPOINTS, Places, Run, carry_out, prepare_process
 
-from molvae.artifacts import MANIFEST
 from molvae.config import parse_assignment
 from molvae.data.cache import file_sha256
 from molvae.data.tables import Table
+from molvae.distributions.stored import weights_sha256
 from molvae.errors import ConfigError
 from molvae.files import atomic_write
 from molvae.model import find
@@ -134,7 +134,7 @@ def variants(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def wanted(options: argparse.Namespace) -> Iterator[Run]:
     """All runs, first all tasks and strategies of one seed."""
-    model = file_sha256(find(options.model) / MANIFEST) if options.model else None
+    model = weights_sha256(find(options.model)) if options.model else None
     library = data_file(options.library)
     origin = {
         "name": Path(options.library).name,

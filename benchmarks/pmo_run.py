@@ -44,7 +44,7 @@ class Run:
         seed: of everything random, the draw from the library included.
         budget: labels.
         batch_size: molecules of a round.
-        model: SHA-256 of the model's manifest; None for a strategy that needs none.
+        model: SHA-256 of the model's weights; None for a strategy that needs none.
         library: name, SHA-256 and number of molecules drawn; None without one.
     """
 

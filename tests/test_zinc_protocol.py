@@ -124,7 +124,7 @@ def test_a_campaign_begins_with_the_labels_of_a_split_and_pays_for_the_rest(
     smiles, codes = list(MOLECULES), load(tiny_model).encode(list(MOLECULES))
     target = Target(np.array([terms_of(one)[1:] for one in smiles]) + np.arange(3.0) * np.arange(8.0)[:, None])
     values = np.array([zinc_runs.worth(one, target) for one in smiles])
-    shared = zinc_runs.Material(smiles, codes, values, target, {"model_manifest_sha256": "0" * 64})
+    shared = zinc_runs.Material(smiles, codes, values, target, {"model_weights_sha256": "0" * 64})
     monkeypatch.setattr(zinc_runs, "material", lambda *_: shared)
     monkeypatch.setattr(zinc_runs, "ROUNDS", 2)
     quick = {"kind": "sparse-gp", "points": 60, "initial": 5, "min_steps": 10, "ascent": 5}
