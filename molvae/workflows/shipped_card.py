@@ -83,7 +83,17 @@ def _made(about: Mapping[str, Any]) -> str:
         )
     elif about.get("training_seconds"):
         lines.append(f"{about['training_seconds'] / 3600:.2f} hours on {machine}.")
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {line}" for line in lines + _before(about))
+
+
+def _before(about: Mapping[str, Any]) -> list[str]:
+    """A line for each run that a fine-tuned model was started from, the last one first."""
+    lines, start = [], about.get("started_from")
+    while start:
+        hours = f" ({start['training_seconds'] / 3600:.2f} hours)" if start.get("training_seconds") else ""
+        lines.append(f"Started from a model made by `{' '.join(start.get('command', []))}`{hours}.")
+        start = start.get("started_from")
+    return lines
 
 
 def _of_what(shipping: Mapping[str, Any]) -> str:

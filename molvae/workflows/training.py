@@ -172,6 +172,8 @@ class _Run:
             progress=choose_progress(self.quiet),
         )
         about = self._describe(prepared, model) if self.main else {}
+        if start is not None:
+            about["started_from"] = start.about
         resume = Checkpoints(self.run / "checkpoints").find("last") is not None
         clock = trainer.fit(resume=resume)
         if self.main:

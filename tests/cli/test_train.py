@@ -214,6 +214,7 @@ def test_a_model_is_fine_tuned_and_learns_new_tokens(
     base, tuned = load(finished_run), load(tmp_path / "run")
     assert tuned.codec.vocabulary.tokens == (*base.codec.vocabulary.tokens, "[SiH3]")
     assert tuned.encode(["NC[SiH3]"]).shape == (1, 4)
+    assert tuned.about["started_from"] == base.about
     shutil.rmtree(tmp_path / "run" / "checkpoints")  # as if it had been killed early
     weights = (tmp_path / "run" / "model" / "weights.safetensors").read_bytes()
     assert molvae("train", "mine.smi", "--out", "run", "--resume", *options).status == 0

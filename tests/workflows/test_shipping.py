@@ -53,6 +53,7 @@ def run(tiny_model: Path, tmp_path: Path) -> Path:
         "data": data,
         "seed": 0,
         "counts": {"train": 100},
+        "started_from": {"command": ["molvae", "train", "all.smi"], "training_seconds": 1800.0},
     }
     model.save(run / "model")
     (tmp_path / "mine.smi").write_text("".join(f"{smiles}\n" for smiles in MOLECULES * 6))
@@ -130,6 +131,7 @@ def test_the_card_has_the_figures_of_the_rounded_weights(run: Path, home: Path, 
         assert f"| {key} | {'null' if value is None else f'{value:.4f}'} |" in card
     assert "Samples of the fitted prior" in card and "2 cores of P: 4 molecules a second" in card
     assert "fewer than the 30,000" in card and "molvae train mine.smi" in card and "/home" not in card
+    assert "Started from a model made by `molvae train all.smi` (0.50 hours)." in card
     assert "/home" not in (home / "tiny" / "config.json").read_text()
     (line,) = list_models()
     assert line.startswith("tiny ") and f"exact_sampled {content['reconstruction']['exact_sampled']:.3f}" in line
