@@ -146,7 +146,8 @@ CURVE = (
     "Filters",
     "Novelty",
     "floor",
-    "FCD gaussian",
+    "FCD fitted",
+    "valid fitted",
     "kl_nats",
 )
 
@@ -158,7 +159,8 @@ def curve_points(model: Content) -> list[dict[str, Any]]:
         latent = piece["latent"]
         floors = [latent[f"FCD_reconstructed_{name}"]["value"] for name in ("mean", "sampled")]
         floor = min((value for value in floors if value is not None), default=None)
-        row = {**piece["metrics"], **latent, "floor": floor, "FCD gaussian": piece["gaussian"].get("FCD/Test")}
+        fitted = piece["fitted"]
+        row = {**piece["metrics"], **latent, "floor": floor, "FCD fitted": fitted.get("FCD/Test"), "valid fitted": fitted.get("valid")}
         points.append({"step": piece["step"], "hours": piece["hours"], **{key: row.get(key) for key in CURVE}})
     return points
 
@@ -198,7 +200,7 @@ def prior_bars(label: str, model: Content, validity: float) -> list[tuple[str, s
         ("validity with guard, at least 0.999", "valid_guarded", lambda x: x >= 0.999),
     ]
     return [
-        (label, f"{name}: {what}", row.get(key), None if row.get(key) is None else bool(test(row[key])))
+        (label, f"{name} (novelty {number(row.get('Novelty'))}): {what}", row.get(key), None if row.get(key) is None else bool(test(row[key])))
         for what, key, test in asked
     ]
 
@@ -261,7 +263,7 @@ def draw_curves(axis: Axes, content: Content) -> None:
     right = axis.twinx()
     for number_, (label, model) in enumerate(content["models"].items()):
         points = [point for point in curve_points(model) if point["hours"] is not None]
-        for key, style in (("FCD/Test", "-o"), ("FCD gaussian", "--s"), ("floor", "-.")):
+        for key, style in (("FCD/Test", "-o"), ("FCD fitted", "--s"), ("floor", "-.")):
             line = [(point["hours"], point[key]) for point in points if point[key] is not None]
             if line:
                 axis.plot(*zip(*line, strict=True), style, color=f"C{number_}", markersize=4, label=f"{label}: {key}")

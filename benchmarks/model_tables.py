@@ -43,7 +43,7 @@ from molvae.workflows.stages import Stages
 PIECES = ("training", "samples", "priors", "curve")
 KEPT = ("metrics", "deviations", "guarded", "reconstruction", "latent")
 CURVE_FIT = 50_000
-"""Training molecules to whose codes a full Gaussian is fitted for every snapshot."""
+"""Training molecules to whose codes a prior of exemplars is fitted for every snapshot."""
 
 
 def parser(description: str, name: str, data: str, pieces: Sequence[str] = PIECES) -> argparse.ArgumentParser:
@@ -207,9 +207,9 @@ class Measurement:
             latent=self.options.data, latent_options=LatentOptions(num, target=None), num_jobs=self.options.num_workers, quiet=True,
         )  # fmt: skip
         model = molvae.load(snapshot)
-        fit_prior(model, self.options.data, kind="gaussian", limit=CURVE_FIT, seed=self.options.seed, quiet=True)
-        gaussian = sampled(model, "fitted", self.judge, num, [self.options.seed], guard=False)
-        return {"metrics": content["metrics"], "latent": content["latent"], "gaussian": gaussian}
+        fit_prior(model, self.options.data, limit=CURVE_FIT, seed=self.options.seed, quiet=True)
+        fitted = sampled(model, "fitted", self.judge, num, [self.options.seed], guard=False)
+        return {"metrics": content["metrics"], "latent": content["latent"], "fitted": fitted}
 
 
 def pace(given: str, model: Model) -> dict[str, Any]:
