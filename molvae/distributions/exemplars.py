@@ -126,7 +126,7 @@ class ExemplarPrior(FittedPrior):
         normalisation = (
             math.log(len(centres)) + self.factor.diagonal().log().sum() + 0.5 * self.latent_size * math.log(2 * math.pi)
         )
-        # |y - c|² by one matrix product; what cancels is small against squares of whitened codes.
+        # |y - c|² by one matrix product: it and both squares are of the order of the dimensions, so few digits cancel.
         square = y.square().sum(dim=1, keepdim=True) + centres.square().sum(dim=1)
         return torch.addmm(square, y, centres.T, beta=-0.5, alpha=1.0).sub_(normalisation)
 
