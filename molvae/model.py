@@ -60,6 +60,9 @@ class Model:
         vae: the tensors' side.
         about: provenance, plain data: stored in the model folder and shown in its card.
         fitted_prior: fitted to this encoder's codes after training; see ``molvae fit-prior``.
+
+    Attributes:
+        card: what a reader should know, that of the folder it was loaded from; empty of a fresh model.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Model:
     ):
         self.codec, self.vae, self.about = codec, vae.eval(), about or {}
         self.fitted_prior = fitted_prior
+        self.card = ""
 
     @property
     def latent_size(self) -> int:
@@ -262,21 +266,21 @@ class Model:
         vae.load_state_dict(fresh)
         return Model(codec, vae, self.about)
 
-    def save(self, folder: Path | str, *, card: str = "", bf16: bool = False) -> None:
+    def save(self, folder: Path | str, *, card: str | None = None, bf16: bool = False) -> None:
         """Write the model folder: config.json, weights.safetensors, what the codec owns, MODEL_CARD.md, and a manifest.
 
         The folder appears whole or not at all; a fitted prior is a folder in it, with a manifest of its own.
 
         Args:
             folder: where.
-            card: what a reader should know.
+            card: what a reader should know; the model's own where None.
             bf16: round the weights to bfloat16, which halves the folder; they are float32 again when loaded.
         """
         config = {"format": FORMAT, "codec": self.codec.spec, "vae": self.vae.spec, "about": self.about}
         with artifacts.writing(Path(folder)) as writer:
             writer.json("config.json", config)
             writer.tensors("weights.safetensors", artifacts.tensors_of(self.vae, bf16))
-            writer.text("MODEL_CARD.md", card)
+            writer.text("MODEL_CARD.md", self.card if card is None else card)
             for name, text in self.codec.files().items():
                 writer.text(name, text)
             if self.fitted_prior is not None:
@@ -302,7 +306,9 @@ class Model:
         vae = VAE.from_spec(config["vae"])
         vae.load_state_dict(files.tensors("weights.safetensors"))
         codec = load_codec(Path(folder), config["codec"])
-        return cls(codec, vae.to(device), config["about"], stored.read(Path(folder)))
+        model = cls(codec, vae.to(device), config["about"], stored.read(Path(folder)))
+        model.card = files.text("MODEL_CARD.md")
+        return model
 
 
 def _valid(codec: SmilesCodec, units: torch.Tensor) -> NDArray[np.bool_]:

@@ -105,6 +105,8 @@ def test_a_model_that_ships_is_not_changed(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"molvae.load\('tiny'\).save"):
         fit_prior("tiny", tmp_path / "mine.smi", kind="gaussian", quiet=True)
     molvae.load("tiny").save("mine")
+    card = (tmp_path / "models" / "tiny" / "MODEL_CARD.md").read_text()
+    assert card and (tmp_path / "mine" / "MODEL_CARD.md").read_text() == card
     fit_prior("mine", tmp_path / "mine.smi", kind="gaussian", seed=1, quiet=True)
     assert molvae.load("mine").sample_prior(3, prior="fitted").shape == (3, 4)
 
