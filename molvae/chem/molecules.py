@@ -28,6 +28,7 @@ MAX_CHARACTERS = 1000
 _TIME = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 _ECHO = re.compile(r"( while parsing: .*| for input: .*)$", re.DOTALL)
 _SHOWN = 60
+_READINGS = 3
 _read: Any = Chem.MolFromSmiles
 _REFUSING = int(
     Chem.SanitizeFlags.SANITIZE_CLEANUP | Chem.SanitizeFlags.SANITIZE_PROPERTIES | Chem.SanitizeFlags.SANITIZE_KEKULIZE
@@ -126,6 +127,27 @@ def canonical_or_reason(smiles: str) -> tuple[str | None, str]:
     """RDKit's canonical form and an empty reason, or None and why the string is no molecule."""
     molecule, reason = molecule_or_reason(smiles)
     return (None, reason) if molecule is None else (to_smiles(molecule), "")
+
+
+def settled_or_reason(smiles: str) -> tuple[str | None, str]:
+    """The canonical form that reading and writing leaves as it is, and an empty reason; or None and why there is none.
+
+    RDKit writes a few molecules, most of them with aromatic rings of doubtful kind, in a form that it reads as another one or refuses.
+    What is kept and read again needs a settled form.
+    """
+    canonical, reason = canonical_or_reason(smiles)
+    for _ in range(_READINGS):
+        if canonical is None or canonical == smiles:
+            return canonical, reason
+        smiles = canonical
+        canonical, reason = canonical_or_reason(smiles)
+        reason = reason and f"its canonical form {smiles} {reason}"
+    return None, "a canonical form that changes whenever it is read"
+
+
+def settled_or_none(smiles: str) -> str | None:
+    """See `settled_or_reason`; None where there is none."""
+    return settled_or_reason(smiles)[0]
 
 
 def to_smiles(molecule: Chem.Mol) -> str:

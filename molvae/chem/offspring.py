@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from rdkit import Chem
 
-from molvae.chem.molecules import molecule_or_reason, to_smiles
+from molvae.chem.molecules import molecule_or_reason, settled_or_none, to_smiles
 
 LARGEST_RING = 6
 SMALLEST_MOLECULE = 6
@@ -83,7 +83,7 @@ class Limits:
         Chem.SanitizeMol(edited)
         if self._is_unlikely(edited):
             return None
-        smiles = _settled(to_smiles(edited))
+        smiles = settled_or_none(to_smiles(edited))
         return None if smiles is None or any(smiles == parent.smiles for parent in self.parents) else smiles
 
     def _free(self, edited: Chem.RWMol, touched: set[int]) -> None:
@@ -177,16 +177,3 @@ def _balance(atom: Chem.Atom) -> None:
                 neighbour.SetNoImplicit(False)
     elif atom.GetFormalCharge() < 0 and order_sum(atom) >= usual:
         atom.SetFormalCharge(0)
-
-
-def _settled(smiles: str) -> str | None:
-    """The form of a string that reading and writing leaves as it is; None if it is not found soon."""
-    for _ in range(3):
-        mol, _ = molecule_or_reason(smiles)
-        if mol is None:
-            return None
-        again = to_smiles(mol)
-        if again == smiles:
-            return smiles
-        smiles = again
-    return None

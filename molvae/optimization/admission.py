@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 
-from molvae.chem.molecules import canonical_or_none
+from molvae.chem.molecules import settled_or_none
 from molvae.optimization.constraints import Gate
 from molvae.optimization.strategies import Proposal
 
@@ -36,7 +36,7 @@ def _problem(smiles: str, known: Container[str], admitted: Container[str], gate:
         return "proposed twice"
     if smiles in known:
         return "known already"
-    canonical = canonical_or_none(smiles)
+    canonical = settled_or_none(smiles)
     if canonical is None:
         return "no molecule"
     if canonical != smiles:

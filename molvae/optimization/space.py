@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from molvae.chem.molecules import canonical_or_none
+from molvae.chem.molecules import settled_or_none
 from molvae.model import Model
 
 Points = NDArray[np.float32]
@@ -49,7 +49,7 @@ class LatentSpace:
         new = {key: row for row, key in enumerate(keys) if key not in self._cache}
         if new:
             strings = self.model.decode(z[list(new.values())])
-            found = dict(zip(new, map(canonical_or_none, strings), strict=True))
+            found = dict(zip(new, map(settled_or_none, strings), strict=True))
             self.num_decoded += len(found)
             self.num_invalid += sum(smiles is None for smiles in found.values())
             self._cache.update(found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from molvae.chem.molecules import canonical_or_none, canonical_or_reason, prepare_worker
+from molvae.chem.molecules import prepare_worker, settled_or_none, settled_or_reason
 from molvae.data.sources import resolve
 from molvae.data.tables import Records, Reject, Table
 from molvae.errors import InputError
@@ -95,7 +95,7 @@ def _rows(table: Table, columns: Sequence[str]) -> Iterator[Row]:
 def _canonical(rows: Sequence[Row], num_workers: int) -> Iterator[tuple[str | None, str]]:
     """Of each row the canonical SMILES, or None and why there is none."""
     with Workers(num_workers if len(rows) >= _MANY else 0, initializer=prepare_worker) as workers:
-        outcomes = workers.run(canonical_or_reason, (row[1] for row in rows), chunk_size=250)
+        outcomes = workers.run(settled_or_reason, (row[1] for row in rows), chunk_size=250)
         for (_, _, problem, _), outcome in zip(rows, outcomes, strict=True):
             canonical, reason = outcome.value or (None, outcome.reason)
             yield (None, problem) if problem else (canonical, reason)
@@ -110,7 +110,7 @@ def read_library(path: Path, num_workers: int = 2) -> tuple[list[str], int]:
     """Canonical SMILES of a file, distinct, in order; and how many lines were no molecule."""
     lines = [smiles for records in Table(path).records() for smiles in records.smiles]
     with Workers(num_workers if len(lines) >= _MANY else 0, initializer=prepare_worker) as workers:
-        outcomes = workers.run(canonical_or_none, lines, chunk_size=250)
+        outcomes = workers.run(settled_or_none, lines, chunk_size=250)
         molecules = [outcome.value for outcome in outcomes]
     found = dict.fromkeys(smiles for smiles in molecules if smiles is not None)
     return list(found), sum(smiles is None for smiles in molecules)

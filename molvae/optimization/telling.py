@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from molvae.chem.molecules import canonical_or_none
+from molvae.chem.molecules import settled_or_reason
 from molvae.errors import InputError
 from molvae.optimization.beginning import TOLD
 from molvae.optimization.ledger import Call, Entry
@@ -65,9 +65,9 @@ def _identify(told: Told, observations: Observations, new: dict[str, Entry], mad
     """The number of the molecule that a row is about; one that is new is noted."""
     if told.number is not None and told.number not in observations:
         raise InputError("an id that this campaign has not given", where=told.where, got=told.number)
-    canonical = None if told.smiles is None else canonical_or_none(told.smiles)
+    canonical, reason = (None, "") if told.smiles is None else settled_or_reason(told.smiles)
     if told.smiles is not None and canonical is None:
-        raise InputError("not a molecule", where=told.where, got=f"'{told.smiles}'", expected="a SMILES string")
+        raise InputError(f"not a molecule ({reason})", where=told.where, got=f"'{told.smiles}'", expected="a SMILES string")
     if told.number is not None:
         asked = observations[told.number].smiles
         if canonical not in (None, asked):

@@ -14,6 +14,8 @@ from molvae.chem.molecules import (
     molecule_or_reason,
     parse,
     prepare_worker,
+    settled_or_none,
+    settled_or_reason,
     standardize,
     to_smiles,
 )
@@ -103,3 +105,15 @@ def test_the_users_rdkit_log_is_left_as_it_was() -> None:
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
     assert "CC(" in said
     assert "C1CC" not in said and "Running" not in said
+
+
+UNREADABLE = "C=CC1=c(=CCCl)n(Cc2ccc(SC#N)cc2)n1-c1noc(-c2ccc(Cl)cc2)n1"
+"""RDKit reads it, and refuses the canonical form that it writes of it."""
+
+
+def test_a_settled_form_is_one_that_is_read_as_itself() -> None:
+    assert canonical_or_none(UNREADABLE) is not None and canonical_or_none(str(canonical_or_none(UNREADABLE))) is None
+    settled, reason = settled_or_reason(UNREADABLE)
+    assert settled is None and "canonical form" in reason and "kekulize" in reason
+    assert settled_or_reason("C1=CC=CC=C1") == ("c1ccccc1", "") and settled_or_none("c1ccccc1") == "c1ccccc1"
+    assert settled_or_none("C1CC") is None and settled_or_reason("C1CC")[1]

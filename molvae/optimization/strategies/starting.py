@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from molvae.chem.molecules import canonical_or_none
+from molvae.chem.molecules import settled_or_none
 from molvae.data.sources import resolve
 from molvae.data.tables import Table
 from molvae.optimization.constraints.gate import Gate
@@ -67,7 +67,7 @@ def from_library(
     for place in rng.permutation(len(library)):
         if library[place] in taken:
             continue
-        smiles = canonical_or_none(library[place])
+        smiles = settled_or_none(library[place])
         if smiles is not None and smiles not in taken and smiles not in seen:
             seen.add(smiles)
             yield Proposal(smiles, source=source)
