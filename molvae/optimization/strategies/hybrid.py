@@ -18,8 +18,6 @@ from molvae.optimization.strategies.restarts import Restarts
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.turbo import fill_from_regions
 
-_BEST = 50  # molecules whose origin decides on the shares of later candidates
-
 
 @STRATEGIES.register("hybrid")
 class Hybrid(Guided):
@@ -35,8 +33,7 @@ class Hybrid(Guided):
         ranking: ``tanimoto``, ``latent``, ``both``, or ``none``: candidates are then taken at random, as a genetic algorithm does.
         acquisition: ``thompson``, ``qlogei`` or ``greedy``.
         initial: molecules of the library, or from the prior, before anything is learned.
-        candidates: molecules and points that a round looks at for each proposal that it makes.
-        least_share: of these candidates that each kind has; the rest are of the kind that the best molecules came from. 0.5: half each.
+        candidates: molecules and points that a round looks at for each proposal that it makes, half of each kind.
         regions: trust regions at a time.
         population: best molecules that can be parents.
         sharpness: of the rank weights of parents.
@@ -55,40 +52,26 @@ class Hybrid(Guided):
         initial: int = 50, candidates: int = 16, regions: int = 5, population: int = 500, sharpness: float = 0.01,
         crossover_share: float = 0.5, max_points: int = 1000, patience: int = 300, search: int = 8,
         oversampling: int = 1, refit_every: int = 0, refit_best: int = 500, refit_steps: int = 100,
-        least_share: float = 0.5,
     ):  # fmt: skip
         if not (latent or genetic):
             raise ConfigError("a strategy without candidates", where="strategy.hybrid", got="latent = genetic = false",
                               expected="one of the two at least")  # fmt: skip
-        if not 0 <= least_share <= 0.5:
-            raise ConfigError("a share that both kinds cannot have", where="strategy.least_share", got=least_share,
-                              expected="0 to 0.5")  # fmt: skip
         chosen = None if ranking == "none" else RANKINGS.build({"kind": ranking, "max_points": max_points})
         super().__init__(initial, chosen, acquisition, oversampling, Refitting(refit_every, refit_best, refit_steps))
         self.latent, self.genetic, self.candidates = latent, genetic, candidates
         self.population, self.sharpness, self.crossover_share = population, sharpness, crossover_share
-        self.search, self.patience, self.least_share = search, patience, least_share
+        self.search, self.patience = search, patience
         self.regions = Regions(regions, Rules())
         self.restarts = Restarts(patience)
 
     def _fill(self, pool: Pool, num: int, situation: Situation) -> None:
         with_latent = self.latent and situation.tools.space is not None
         wanted = num if self.ranking is None else self.candidates * num
-        share = float(with_latent)
-        if with_latent and self.genetic:
-            share = min(max(self._earned(situation), self.least_share), 1 - self.least_share)
-        num_points = round(share * wanted)
+        share = -(-wanted // (2 if with_latent and self.genetic else 1))
         if self.genetic:
-            moves = (self.population, self.sharpness, self.crossover_share)
-            fill_from_moves(pool, wanted - num_points, situation, *moves)
+            fill_from_moves(pool, share, situation, self.population, self.sharpness, self.crossover_share)
         if with_latent:
-            fill_from_regions(pool, self.regions, num_points, situation, usability=self.usability)
-
-    def _earned(self, situation: Situation) -> float:
-        """The share of points of regions among what both kinds have added to the best; half while there is nothing."""
-        sources = [situation.usable[row].source.split()[0] for row in situation.incumbents[:_BEST] if situation.usable[row].source]
-        points, children = sources.count("region"), sources.count("crossover") + sources.count("mutation")
-        return (points + 1) / (points + children + 2)
+            fill_from_regions(pool, self.regions, share, situation, usability=self.usability)
 
     def _seen(self, history: History, tools: Tools) -> History:
         """What the present search builds on; the trust regions of the one before have ended."""

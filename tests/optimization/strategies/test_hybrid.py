@@ -32,25 +32,6 @@ def test_each_part_can_be_switched_off(molecules: list[str]) -> None:
         Hybrid(latent=False, genetic=False)
 
 
-def test_candidates_come_from_where_the_best_came_from(molecules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, int] = {}
-    for name in ("moves", "regions"):
-        place = f"molvae.optimization.strategies.hybrid.fill_from_{name}"
-        monkeypatch.setattr(
-            place, lambda pool, *numbers, name=name, **_: asked.update({name: next(n for n in numbers if isinstance(n, int))})
-        )
-    space = GridSpace(molecules)
-    for source, least, expected in (
-        ("region 1", 0.1, {"moves": 4, "regions": 36}), ("mutation", 0.1, {"moves": 36, "regions": 4}),
-        ("given", 0.1, {"moves": 20, "regions": 20}), ("mutation", 0.5, {"moves": 20, "regions": 20}),
-    ):  # fmt: skip
-        seen = [Observation(smiles, (float(len(smiles)),), source=source) for smiles in space.molecules[:60]]
-        Hybrid(candidates=10, least_share=least).propose(History(seen), 4, Tools(np.random.default_rng(0), space, (), [].append))
-        assert asked == expected
-    with pytest.raises(ConfigError, match="least_share"):
-        Hybrid(least_share=0.6)
-
-
 def test_it_works_without_a_model(molecules: list[str]) -> None:
     tools = Tools(np.random.default_rng(0), None, molecules, [].append)
     strategy = Hybrid(initial=10)
