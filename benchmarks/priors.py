@@ -25,7 +25,7 @@ FITS = (
     "gaussian means", "gaussian samples", "mixture means", "mixture samples", "flow means", "flow samples",
     "flow-matching means", "flow-matching samples",
     "flow-matching samples spread=0.5",
-    "normal sweeps=1", "normal sweeps=4", "normal sweeps=16", "kept sweeps=1", "kept sweeps=4",
+    "normal sweeps=1", "normal sweeps=4", "normal sweeps=16", "kept sweeps=1", "kept sweeps=4", "kept sweeps=16",
 )  # fmt: skip
 """A kind of fit with the codes that it is fitted to; ``normal`` is N(0, I) and ``kept`` the prior that the model has, with so many sweeps."""
 NORMAL, AT_MEAN, AT_SAMPLE = NAMES = ("N(0, I)", "test codes, z = mean", "test codes, z ~ q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -101,8 +102,7 @@ class ExemplarPrior(FittedPrior):
         total = queries.new_zeros((), dtype=torch.float64)
         scatter = queries.new_zeros(self.latent_size, self.latent_size, dtype=torch.float64)
         weights = queries.new_zeros(len(self.exemplars), dtype=torch.float64)
-        for y in torch.split(queries, QUERY_BLOCK):
-            shares, nats = _shares(self._log_joint(y))
+        for y, shares, nats in self._memberships(queries):
             drawn = (shares @ self.exemplars).double()
             total += nats.double().sum()
             weights += shares.sum(dim=0).double()
@@ -118,17 +118,25 @@ class ExemplarPrior(FittedPrior):
 
     def log_density(self, y: Float[Tensor, "records latent"]) -> Float[Tensor, " records"]:
         """log 1/M Σ_m N(y; c_m, b² S)."""
-        return torch.cat([_shares(self._log_joint(part))[1] for part in torch.split(y, QUERY_BLOCK)])
+        return torch.cat([nats for _, _, nats in self._memberships(y)])
 
-    def _log_joint(self, y: Float[Tensor, "records latent"]) -> Float[Tensor, "records exemplars"]:
-        """log p(y, m)."""
-        y, centres = (torch.linalg.solve_triangular(self.factor, each.T, upper=False).T for each in (y, self.exemplars))
+    def _memberships(self, codes: Float[Tensor, "records latent"]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Codes y in blocks, each with p(m | y), (block, exemplars), and log p(y), (block,)."""
+        centres = self._in_deviations(self.exemplars)
+        squares = centres.square().sum(dim=1)
         normalisation = (
             math.log(len(centres)) + self.factor.diagonal().log().sum() + 0.5 * self.latent_size * math.log(2 * math.pi)
         )
-        # |y - c|² by one matrix product: it and both squares are of the order of the dimensions, so few digits cancel.
-        square = y.square().sum(dim=1, keepdim=True) + centres.square().sum(dim=1)
-        return torch.addmm(square, y, centres.T, beta=-0.5, alpha=1.0).sub_(normalisation)
+        for block in torch.split(codes, QUERY_BLOCK):
+            y = self._in_deviations(block)
+            # |y - c|² by one matrix product: it and both squares are of the order of the dimensions, so few digits cancel.
+            square = y.square().sum(dim=1, keepdim=True) + squares
+            yield block, *_shares(torch.addmm(square, y, centres.T, beta=-0.5, alpha=1.0).sub_(normalisation))
+
+    def _in_deviations(self, y: Float[Tensor, "records latent"]) -> Float[Tensor, "records latent"]:
+        """Points in deviations of the kernel."""
+        solved: Tensor = torch.linalg.solve_triangular(self.factor, y.T, upper=False).T
+        return solved
 
 
 def _shares(log_joint: Tensor) -> tuple[Tensor, Tensor]:
