@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from molvae.chem.moves import crossover, mutate
-from molvae.optimization.history import Floats
 from molvae.optimization.strategies.pool import Pool
+from molvae.optimization.strategies.selection import ByRank
 from molvae.optimization.strategies.situation import Situation
 
 _MAX_ATTEMPTS = 4  # moves per child asked for
-
-
-def rank_weights(num: int, sharpness: float) -> Floats:
-    """Probabilities of the best, the second best ...: proportional to 1 / (sharpness · num + rank), ranks from 1.
-
-    Rank-weighted sampling as of Tripp et al. (2020, "Sample-efficient optimization in the latent space of deep generative
-    models via weighted retraining"), who count ranks from 0.
-    """
-    weights = 1.0 / (sharpness * num + np.arange(1, num + 1))
-    return np.asarray(weights / weights.sum())
 
 
 def fill_from_moves(
@@ -32,12 +20,13 @@ def fill_from_moves(
         num: children.
         situation: of the round.
         population: best molecules that can be parents.
-        sharpness: of the weights; the smaller, the more the best are preferred.
+        sharpness: of `ByRank`; the smaller, the more the best are preferred.
         crossover_share: how often two parents are crossed; otherwise one is mutated.
     """
     rng = situation.tools.rng
-    parents = [situation.usable[row].smiles for row in situation.incumbents[:population]]
-    weights = rank_weights(len(parents), sharpness)
+    rows = situation.incumbents[:population]
+    parents = [situation.usable[row].smiles for row in rows]
+    weights = ByRank(sharpness).chances(situation.scores[rows])
     left = num
     for _ in range(_MAX_ATTEMPTS * num):
         if left <= 0:

@@ -7,9 +7,10 @@ import numpy as np
 from molvae.optimization.regions import box
 from molvae.optimization.strategies.base import STRATEGIES
 from molvae.optimization.strategies.guided import Guided
-from molvae.optimization.strategies.parents import fill_from_moves, rank_weights
+from molvae.optimization.strategies.parents import fill_from_moves
 from molvae.optimization.strategies.pool import Pool, fill_from_prior
 from molvae.optimization.strategies.ranking import TanimotoRanking
+from molvae.optimization.strategies.selection import ByRank
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.turbo import deviations
 
@@ -52,7 +53,7 @@ class Tanimoto(Guided):
         assert space is not None
         rows = situation.incumbents[:_POPULATION]
         centres = situation.points(rows)
-        weights = rank_weights(len(rows), self.sharpness) * np.isfinite(centres).all(1)
+        weights = ByRank(self.sharpness).chances(situation.scores[rows]) * np.isfinite(centres).all(1)
         if not weights.any():
             return
         chosen = centres[rng.choice(len(rows), size=num, p=weights / weights.sum())]

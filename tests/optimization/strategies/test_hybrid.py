@@ -10,7 +10,6 @@ import pytest
 from molvae.errors import ConfigError
 from molvae.optimization.history import History, Observation
 from molvae.optimization.strategies import STRATEGIES, Hybrid, Tools
-from molvae.optimization.strategies.parents import rank_weights
 from tests.optimization.spaces import GridSpace
 
 
@@ -40,13 +39,6 @@ def test_it_works_without_a_model(molecules: list[str]) -> None:
     seen = [Observation(each.smiles, (float(len(each.smiles)),), None, each.source) for each in first]
     later = strategy.propose(History(seen), 10, tools)
     assert len(later) == 10 and {each.source for each in later} <= {"crossover", "mutation"}
-
-
-def test_rank_weights_fall_with_the_rank_and_flatten() -> None:
-    sharp, flat = rank_weights(100, 0.01), rank_weights(100, 1.0)
-    assert sharp.sum() == pytest.approx(1.0) and (np.diff(sharp) < 0.0).all()
-    assert sharp[0] / sharp[9] == pytest.approx(11.0 / 2.0)
-    assert sharp[:10].sum() > 0.4 > 0.2 > flat[:10].sum()
 
 
 def test_a_stall_is_named_and_the_search_begins_anew(molecules: list[str]) -> None:

@@ -151,6 +151,8 @@ def test_chances_by_rank_are_the_published_weights() -> None:
     weights = np.array([1 / 2.03, 1 / 0.03, 1 / 1.03])
     np.testing.assert_allclose(chances, weights / weights.sum())
     np.testing.assert_allclose(ByRank().chances(np.full(5, 3.0)), 0.2)
+    sharp, flat = (ByRank(sharpness).chances(np.arange(100.0)) for sharpness in (0.01, 1.0))
+    assert (np.diff(sharp) > 0.0).all() and sharp[-10:].sum() > 0.5 > 0.2 > flat[-10:].sum()
 
 
 def test_chances_by_score_are_proportional() -> None:
