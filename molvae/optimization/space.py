@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molvae.chem.molecules import settled_or_none
-from molvae.model import Model
+from molvae.model import Model, PriorName
 
 Points = NDArray[np.float32]
 _CACHED = 200_000
@@ -74,5 +74,6 @@ class LatentSpace:
         return points
 
     def sample(self, num: int, rng: np.random.Generator) -> Points:
-        """Points of the prior, ``(num, latent)``."""
-        return self.model.sample_prior(num, seed=int(rng.integers(2**31)))
+        """Points of the prior, ``(num, latent)``: of the fitted one where the model has one, which means molecules more often."""
+        prior: PriorName = "normal" if self.model.fitted_prior is None else "fitted"
+        return self.model.sample_prior(num, seed=int(rng.integers(2**31)), prior=prior)
