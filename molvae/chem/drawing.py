@@ -34,7 +34,7 @@ def draw_grid(
     options.legendFontSize = 14
     options.padding = 0.08
     options.drawMolsSameScale = False  # one long chain must not make all the others small
-    drawable = [molecule if molecule is not None else Chem.Mol() for molecule in molecules]
+    drawable = [molecule if molecule is not None else _blank() for molecule in molecules]
     coloured = [matches(molecule, highlight)[:1] if highlight else [] for molecule in drawable]
     atoms = [[atom for match in found for atom in match] for found in coloured]
     if highlight:
@@ -43,6 +43,13 @@ def draw_grid(
     canvas.DrawMolecules(drawable, legends=list(legends), highlightAtoms=atoms, highlightBonds=bonds)
     canvas.FinishDrawing()
     return bytes(canvas.GetDrawingText())
+
+
+def _blank() -> Chem.Mol:
+    """Nothing to be seen, but not empty: RDKit leaves out the legend of a molecule without atoms."""
+    molecule = Chem.MolFromSmiles("*")
+    molecule.GetAtomWithIdx(0).SetProp("_displayLabel", " ")
+    return molecule
 
 
 def _between(molecule: Chem.Mol, atoms: Sequence[int]) -> list[int]:
