@@ -3,9 +3,10 @@
     python benchmarks/throughput.py [--sizes 256 2x512 1024] [--repeats 5] [--seconds 2] [--data zinc250k] [--model RUN]
 
 Reads ZINC250k (``molvae data fetch zinc250k`` first, or name the file). Prints tables and writes
-benchmarks/results/throughput.json. The published way (``published_step``) must itself run at the published code's
-figures, scaled by this machine's matrix rate, else the ratios mean nothing; the table says how far off it is, also without
-the scale: packed sequences are products of few rows and many small steps, which do not grow with the rate of a large product. The
+benchmarks/results/throughput.json. The published way (``published_step``) must itself be as fast as the published code, else
+the ratios mean nothing: ``published_code.py`` times the two in turns. The table here compares it with the published code's figures from
+another machine, scaled by this machine's matrix rate and as they are: packed sequences are products of few rows and many
+small steps, which do not grow with the rate of a large product. The
 published way of sampling stops when the last of its strings has ended; the published figure may not (it is slower by
 about what running on to 100 tokens would cost). Both ratios are in the results.
 """

@@ -188,13 +188,15 @@ def _run(source: Source, weight: Tensor, states: Tensor, wide: torch.dtype, keep
     steps = len(source) if keep else 1
     gates = _memory.empty((steps, batch, 4 * hidden), wide)
     moves = _memory.empty((steps, batch, hidden), wide)
-    before = _memory.empty((batch, 4 * hidden), weight.dtype)
+    rounded = None if weight.dtype == wide else _memory.empty((batch, 4 * hidden), weight.dtype)
     u, minus_one, transposed = (states[0].to(wide) + 1) / 2, torch.tensor(-1.0, dtype=wide), weight.t()
     for step in range(len(source)):
         all_gates, move = gates[step % steps], moves[step % steps]
-        source.fill(step, before)
-        before[:, : 3 * hidden].addmm_(states[step], transposed)
-        all_gates.copy_(before)
+        products = all_gates if rounded is None else rounded
+        source.fill(step, products)
+        products[:, : 3 * hidden].addmm_(states[step], transposed)
+        if products is not all_gates:
+            all_gates.copy_(products)
         c, r, w, s = all_gates.chunk(4, dim=1)
         all_gates[:, hidden : 3 * hidden].sigmoid_()  # r and w
         s.addcmul_(r, c).sigmoid_()
@@ -211,16 +213,19 @@ def _run_back(
     wide, doubled = gates.dtype, 2 * weight
     weight_grad = torch.zeros_like(weight, dtype=wide)
     u_grad, from_gates = torch.zeros(batch, hidden, dtype=wide), torch.empty(batch, hidden, dtype=weight.dtype)
-    grad, s_grad = torch.empty(batch, 4 * hidden, dtype=wide), torch.empty(batch, hidden, dtype=wide)
+    exact = None if weight.dtype == wide else torch.empty(batch, 4 * hidden, dtype=wide)
+    s_grad = torch.empty(batch, hidden, dtype=wide)
     chunk = _memory.empty((_CHUNK, batch, 4 * hidden), weight.dtype)
     for stop in range(length, 0, -_CHUNK):
         start = max(0, stop - _CHUNK)
         for step in range(stop - 1, start - 1, -1):
+            here = chunk[step - start]
+            grad = here if exact is None else exact
             u_grad.add_(states_grad[step], alpha=2)
             _gates_back(u_grad, gates[step], moves[step], s_grad, grad)
             u_grad.sub_(s_grad)
-            here = chunk[step - start]
-            here.copy_(grad)
+            if grad is not here:
+                here.copy_(grad)
             torch.mm(here[:, : 3 * hidden], doubled, out=from_gates)
             u_grad.add_(from_gates)
         done = chunk[: stop - start]
