@@ -23,9 +23,11 @@ import numpy as np
 import torch
 from hardware import about, write
 from published_step import BETA, CLAMP, TAU, PublishedTraining, PublishedVAE, PublishedVocabulary
-from throughput import BATCH, EMBEDDING, SEED, Size, interleaved, matrix_works, read_molecules, summary
+from throughput import BATCH, EMBEDDING, PUBLISHED, SEED, Size, interleaved, matrix_works, read_molecules, summary
 from toolkit_step import MAX_LENGTH
 from torch.utils.data import DataLoader
+
+LATENT = 64
 
 
 class PublishedCode:
@@ -42,7 +44,7 @@ class PublishedCode:
         parts, vae_rnn = importlib.import_module("dd_vae.utils"), importlib.import_module("dd_vae.vae_rnn")
         vocabulary = parts.CharVocab.from_data(smiles_list)
         self.combine = parts.combine_loss
-        self.model = vae_rnn.VAE_RNN(EMBEDDING, size.hidden, 64, size.layers, vocabulary)
+        self.model = vae_rnn.VAE_RNN(EMBEDDING, size.hidden, LATENT, size.layers, vocabulary)
         self.loader = DataLoader(
             parts.StringDataset(vocabulary, smiles_list), BATCH, shuffle=True,
             collate_fn=partial(parts.collate, pad=vocabulary.pad),
@@ -84,9 +86,9 @@ def compared(size: Size, clone: Path, smiles_list: list[str], options: argparse.
     torch.manual_seed(SEED)
     np.random.seed(SEED)  # noqa: NPY002 - the published code draws its noise from this generator
     code = PublishedCode(clone, smiles_list, size)
-    vae = PublishedVAE(PublishedVocabulary(smiles_list), size.hidden, size.layers)
+    vae = PublishedVAE(PublishedVocabulary(smiles_list), size.hidden, size.layers, LATENT)
     baseline = PublishedTraining(vae, smiles_list, BATCH, SEED)
-    z = torch.randn(BATCH, 64)
+    z = torch.randn(BATCH, LATENT)
     found: dict[str, Any] = {}
     for kind, works in {
         "training": {"baseline": baseline.step, "code": code.step, **matrix_works()},
@@ -107,7 +109,7 @@ def compared(size: Size, clone: Path, smiles_list: list[str], options: argparse.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clone", type=Path, help="folder of the published repository")
-    parser.add_argument("--sizes", nargs="+", default=["256", "2x512", "1024"], help="hidden size, or LAYERSxHIDDEN")
+    parser.add_argument("--sizes", nargs="+", default=list(PUBLISHED), help="hidden size, or LAYERSxHIDDEN")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="least time of a turn")
     parser.add_argument("--data", default="zinc250k", help="a file of molecules, or the name of a known data set")

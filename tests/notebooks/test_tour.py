@@ -15,6 +15,11 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "tour.ipynb"
 SMALLER = {"sample(1000,": "sample(50,", "sample(3000,": "sample(200,", "budget=160": "budget=80"}
 
 
+def code_cells() -> list[dict[str, Any]]:
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
 @pytest.mark.filterwarnings("ignore:.*non-interactive.*:UserWarning")
 def test_the_tour_runs_from_its_first_cell_to_its_last(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures: list[bytes] = []
@@ -22,8 +27,7 @@ def test_the_tour_runs_from_its_first_cell_to_its_last(monkeypatch: pytest.Monke
     display.Image = pictures.append  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     matplotlib.use("agg")
-    cells = [cell for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
-    code = "\n".join("".join(cell["source"]) for cell in cells)
+    code = "\n".join("".join(cell["source"]) for cell in code_cells())
     for number, smaller in SMALLER.items():
         assert number in code
         code = code.replace(number, smaller)
@@ -35,6 +39,6 @@ def test_the_tour_runs_from_its_first_cell_to_its_last(monkeypatch: pytest.Monke
 
 
 def test_every_code_cell_was_run_and_none_failed() -> None:
-    cells = [cell for cell in json.loads(NOTEBOOK.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+    cells = code_cells()
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     assert not [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"]
