@@ -87,6 +87,7 @@ class TrainingConfig(Section):
     epochs: int | float = Field(default=10, gt=0)
     batch_size: int = Field(default=512, ge=1)
     learning_rate: ScheduleSpec = 1e-3
+    optimizer: Spec = Field(default_factory=lambda: {"kind": "adam"})
     weight_decay: float = Field(default=0.0, ge=0)
     clip_value: float | None = Field(default=None, gt=0)
     clip_norm: float | None = Field(default=None, gt=0)

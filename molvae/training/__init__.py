@@ -1,7 +1,8 @@
 """The training loop, its checkpoints and its log."""
 
 from molvae.training.checkpoint import Checkpoints, Clock
-from molvae.training.phases import AdamSettings, Phase
+from molvae.training.optimizers import OPTIMIZERS, Adam, Muon
+from molvae.training.phases import Phase
 from molvae.training.plan import Monitor, Plan
 from molvae.training.precision import choose_num_threads, choose_precision
 from molvae.training.processes import close_fabric, in_process_group, open_fabric, supervise
@@ -9,7 +10,7 @@ from molvae.training.progress import choose_progress
 from molvae.training.trainer import Trainer
 
 __all__ = [
-    "AdamSettings", "Checkpoints", "Clock", "Monitor", "Phase", "Plan", "Trainer",
+    "OPTIMIZERS", "Adam", "Checkpoints", "Clock", "Monitor", "Muon", "Phase", "Plan", "Trainer",
     "choose_num_threads", "choose_precision", "choose_progress", "close_fabric", "in_process_group", "open_fabric",
     "supervise",
 ]

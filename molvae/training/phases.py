@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import nn
 
 from molvae.errors import ConfigError
 from molvae.objectives.base import Objective
 from molvae.schedules import Constant, Schedule, resolve
-
-
-@dataclass(frozen=True)
-class AdamSettings:
-    """The optimiser, Adam (Kingma and Ba 2015).
-
-    Attributes:
-        betas: decay of the first and the second moment.
-        eps: added to the root of the second moment.
-        weight_decay: L2 penalty; ``decoupled`` takes it off the weights instead (AdamW, Loshchilov and Hutter 2019).
-    """
-
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    decoupled: bool = False
+from molvae.training.optimizers import Adam, Optimizer
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class Phase:
         epochs: passes over the data, fractions allowed.
         learning_rate: absolute, as a function of the epochs since the phase began; an open end is the phase's.
         trainable: names of the parts that learn ("vae.decoder"), as prefixes of parameter names; empty for all.
-        adam: settings of the optimiser.
+        optimizer: what makes steps of gradients.
         clip_value: every element of the gradient is clamped to ± this.
         clip_norm: then the whole gradient is scaled down to this norm.
     """
@@ -49,7 +33,7 @@ class Phase:
     epochs: float
     learning_rate: float | Mapping[str, object] | Schedule = field(default_factory=lambda: Constant(1e-3))
     trainable: tuple[str, ...] = ()
-    adam: AdamSettings = AdamSettings()
+    optimizer: Optimizer = field(default_factory=Adam)
     clip_value: float | None = None
     clip_norm: float | None = None
 
@@ -57,7 +41,6 @@ class Phase:
     def schedule(self) -> Schedule:
         """The learning rate, closed at the phase's end."""
         return resolve(self.learning_rate, self.epochs)
-
 
     def num_steps(self, batches_per_epoch: int) -> int:
         """Steps of the phase, at least one."""
@@ -82,16 +65,6 @@ def freeze_all_but(module: nn.Module, trainable: tuple[str, ...]) -> dict[str, n
         if parameter.requires_grad:
             learning[name] = parameter
     return learning
-
-
-def build_adam(parameters: Mapping[str, nn.Parameter], settings: AdamSettings, lr: float) -> torch.optim.Optimizer:
-    """Adam over the parameters, fused into one kernel where the device has it."""
-    kind = torch.optim.AdamW if settings.decoupled else torch.optim.Adam
-    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in parameters.values())
-    return kind(
-        list(parameters.values()), lr=lr, betas=settings.betas, eps=settings.eps,
-        weight_decay=settings.weight_decay, fused=fused,
-    )
 
 
 def clip(parameters: list[nn.Parameter], value: float | None, norm: float | None) -> None:

@@ -12,7 +12,8 @@ from molvae.distributions.noise import generator
 from molvae.errors import NumericalError
 from molvae.objectives.base import Objective
 from molvae.schedules import Cosine, Step
-from molvae.training.phases import AdamSettings, build_adam, clip
+from molvae.training.optimizers import Adam
+from molvae.training.phases import clip
 from molvae.training.precision import bf16_in_hardware
 from molvae.training.trainer import seed_global_generator
 
@@ -56,7 +57,7 @@ def fine_tune(objective: Objective, records: TokenBatch, weights: Tensor, settin
     device = objective.vae.device
     rate = Cosine(settings.learning_rate, 0.0, 0.0, float(settings.steps))
     parameters = {name: p for name, p in objective.named_parameters() if p.requires_grad}
-    adam = build_adam(parameters, AdamSettings(), settings.learning_rate)
+    adam = Adam().build(parameters, settings.learning_rate)
     halved = device.type == "cpu" and next(iter(parameters.values())).dtype == torch.float32 and bf16_in_hardware()
     draws = generator(settings.seed, 0, "refit")
     objective.train()

@@ -20,7 +20,7 @@ from molvae.schedules import Step
 from molvae.training.checkpoint import Checkpoints, Clock, State, load_objective, load_optimizer, optimizer_tensors
 from molvae.training.interruption import Interruption, lost_process
 from molvae.training.metrics import MetricsLog, Pending, first_non_finite
-from molvae.training.phases import Phase, build_adam, clip, freeze_all_but
+from molvae.training.phases import Phase, clip, freeze_all_but
 from molvae.training.plan import Monitor, Plan
 from molvae.training.progress import Progress, Silent
 
@@ -123,7 +123,8 @@ class Trainer:
         self.fabric.backward(loss.value)
         clip(list(self.parameters.values()), phase.clip_value, phase.clip_norm)
         self.optimizer.param_groups[0]["lr"] = clock.learning_rate
-        self.optimizer.step()
+        with self.fabric.autocast():  # matrix products of an optimiser are in the run's number format, too
+            self.optimizer.step()
         self.pending.add(loss, batch.place.num_units)
         clock.index += 1
         clock.batch += 1
@@ -218,7 +219,7 @@ class Trainer:
         objective = self.fabric.to_device(self.fabric.strategy.precision.convert_module(self.phase.objective))
         self.parameters = freeze_all_but(objective, self.phase.trainable)
         self.schedule = self.phase.schedule
-        self.optimizer = build_adam(self.parameters, self.phase.adam, self.schedule(0.0))
+        self.optimizer = self.phase.optimizer.build(self.parameters, self.schedule(0.0))
         if state is not None:
             load_objective(objective, state.objective, self.checkpoints.folder)
             load_optimizer(self.optimizer, list(self.parameters), state.optimizer)

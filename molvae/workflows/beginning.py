@@ -21,7 +21,7 @@ from molvae.files import atomic_write
 from molvae.model import Model, find
 from molvae.objectives import OBJECTIVES
 from molvae.schedules import Step
-from molvae.training import AdamSettings, Phase, Plan, choose_num_threads, choose_precision
+from molvae.training import OPTIMIZERS, Phase, Plan, choose_num_threads, choose_precision
 from molvae.training.phases import freeze_all_but
 from molvae.vae import VAE
 from molvae.workflows.environment import environment
@@ -161,7 +161,7 @@ def build_phases(settings: RunConfig, vae: VAE) -> list[Phase]:
             epochs=phase.epochs or training.epochs,
             learning_rate=training.learning_rate if phase.learning_rate is None else phase.learning_rate,
             trainable=tuple(phase.trainable or ()),
-            adam=AdamSettings(weight_decay=training.weight_decay),
+            optimizer=OPTIMIZERS.build(training.optimizer, weight_decay=training.weight_decay),
             clip_value=training.clip_value,
             clip_norm=training.clip_norm,
         )

@@ -16,7 +16,7 @@ from molvae.errors import ArtifactError, ConfigError, NumericalError
 from molvae.objectives import ELBO
 from molvae.objectives.base import Loss, Objective
 from molvae.schedules import Step
-from molvae.training import AdamSettings, Checkpoints, Phase, Plan, Trainer, open_fabric
+from molvae.training import Adam, Checkpoints, Phase, Plan, Trainer, open_fabric
 from tests.training import toy
 
 
@@ -53,8 +53,8 @@ def monitored(folder: Path, monitor: Any, phase: Phase, **plan: Any) -> Trainer:
 
 def test_training_is_what_a_loop_written_by_hand_does(tmp_path: Path) -> None:
     rate = {"kind": "cosine", "start": 1e-2, "end": 1e-4}
-    adam = AdamSettings(betas=(0.8, 0.99), weight_decay=0.01)
-    phase = bound(learning_rate=rate, clip_value=0.05, clip_norm=0.1, adam=adam)
+    adam = Adam(betas=(0.8, 0.99), weight_decay=0.01)
+    phase = bound(learning_rate=rate, clip_value=0.05, clip_norm=0.1, optimizer=adam)
     trained = train(tmp_path, phase, seed=7).phase.objective
 
     objective = ELBO(toy.vae(), beta=0.1, tau=0.2)

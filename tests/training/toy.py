@@ -14,7 +14,7 @@ from torch import Tensor
 from molvae.data.bucketing import PixelBatches
 from molvae.objectives import ELBO, GECO
 from molvae.schedules import Step
-from molvae.training import Phase, Plan, Trainer, open_fabric
+from molvae.training import Muon, Phase, Plan, Trainer, open_fabric
 from molvae.vae import VAE
 
 NUM_PIXELS = 12
@@ -37,14 +37,14 @@ def vae() -> VAE:
 
 
 def phases() -> list[Phase]:
-    """A bound first, then GECO (which has a memory of its own), then the decoder alone."""
+    """A bound first, then GECO (which has a memory of its own) by Muon (which has another than Adam's), then the decoder alone."""
     model = vae()
     constraints = [{"kind": "exact_reconstruction", "floor": 0.5}]
     falling = {"kind": "cosine", "start": 1e-2, "end": 1e-3}
     rising = {"kind": "linear", "start": 0.0, "end": 0.1, "end_epoch": 2}
     return [
         Phase("bound", ELBO(model, beta=rising, tau=0.2), 2, 1e-2, clip_norm=1.0),
-        Phase("floor", GECO(model, constraints, tau=0.1), 3, falling, clip_value=0.5),
+        Phase("floor", GECO(model, constraints, tau=0.1), 3, falling, clip_value=0.5, optimizer=Muon(scale=1.0)),
         Phase("decoder", ELBO(model, tau=0.1), 1.5, 1e-3, trainable=("vae.decoder",)),
     ]
 

@@ -35,7 +35,7 @@ def test_the_python_interface_is_the_command_line_s(finished_run: Path, smiles_f
 def test_weight_decay_reaches_the_optimiser() -> None:
     settings = load_config("demo", None, [*TINY, "training.weight_decay=0.01"])
     (phase,) = build_phases(settings, build_vae(settings, vocabulary_size=5))
-    assert phase.adam.weight_decay == 0.01
+    assert phase.optimizer.arguments["weight_decay"] == 0.01
 
 
 def test_a_run_that_never_reached_a_checkpoint_may_be_begun_again_by_one_process_alone(tmp_path: Path) -> None:
