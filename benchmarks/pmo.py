@@ -40,7 +40,7 @@ from molvae.data.tables import Table
 from molvae.distributions.stored import weights_sha256
 from molvae.errors import ConfigError
 from molvae.files import atomic_write
-from molvae.model import find
+from molvae.model import find, load
 from molvae.optimization.beginning import choose_strategy
 from molvae.optimization.start import data_file
 from molvae.optimization.strategies import STRATEGIES
@@ -205,8 +205,20 @@ def places(run: Run, options: argparse.Namespace, libraries: Mapping[int, Path])
     """Where a run works."""
     digest = hashlib.sha256(identity(asdict(run)).encode()).hexdigest()[:12]
     folder = options.scratch.resolve() / f"{run.task}-{run.seed}-{run.strategy['kind']}-{digest}"
-    model = str(find(options.model).resolve()) if run.model else None
+    model = str(plain(find(options.model), options.scratch).resolve()) if run.model else None
     return Places(str(folder), model, str(libraries[run.seed]), options.keep)
+
+
+def plain(model: Path, scratch: Path) -> Path:
+    """The model, without a prior that was fitted to it: a run is told apart by the weights, and all rows are to be of N(0, I)."""
+    loaded = load(model)
+    if loaded.fitted_prior is None:
+        return model
+    copy = scratch / f"model-{weights_sha256(model)[:12]}"
+    if not copy.exists():
+        loaded.fitted_prior = None
+        loaded.save(copy)
+    return copy
 
 
 def draw_libraries(options: argparse.Namespace, runs: Sequence[Run]) -> dict[int, Path]:
