@@ -4,7 +4,7 @@
 
 Trains the demo preset on the bundled sample for each floor (a run that is there is not made again) and reads from
 ``metrics.jsonl`` the share of training records that came back exactly with z ~ q, over the last tenth of training; the
-validation rates, KL and prior validity stand beside it. Results: ``benchmarks/results/floor.json``.
+validation rates, KL and prior validity stand beside it. Results: ``benchmarks/results/NAME.json``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from molvae.files import atomic_write
 from molvae.report.plots import read_metrics
 from molvae.workflows.environment import environment
 
-RESULTS = Path(__file__).parent / "results" / "floor.json"
+RESULTS = Path(__file__).parent / "results"
 SHOWN = ("valid/exact_sampled", "valid/exact_mean", "valid/kl_nats", "valid/prior_validity", "valid/prior_uniqueness")
 
 
@@ -48,12 +48,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--floors", type=float, nargs="+", default=[0.5, 0.8])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--name", default="floor", help="of the results")
     options, others = parser.parse_known_args()
     results = []
     for floor in options.floors:
         results.append(measure(floor, options.runs, others))
         print(json.dumps(results[-1]), flush=True)
-        with atomic_write(RESULTS) as file:
+        with atomic_write(RESULTS / f"{options.name}.json") as file:
             file.write(json.dumps({"about": {**environment(), "seed": 0}, "results": results}, indent=1) + "\n")
 
 

@@ -81,6 +81,7 @@ class TrainingConfig(Section):
     ``epochs`` may be a fraction: of large data, not every model needs a whole number of passes. ``best`` is the validation
     figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model folder holds the last
     weights or the best: while beta rises, reconstruction falls, so the last are the default.
+    ``optimizer`` is one of `training.optimizers` with its settings; ``weight_decay`` is its decay where it names none of its own.
     ``snapshot_epochs`` keeps a copy of the model every so many epochs (a multiple of ``validate_every``) in ``RUN/snapshots``.
     """
 

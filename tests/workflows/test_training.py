@@ -11,7 +11,8 @@ import pytest
 
 import molvae
 from molvae.config import load as load_config
-from molvae.errors import ArtifactError, InputError
+from molvae.errors import ArtifactError, ConfigError, InputError
+from molvae.training import OPTIMIZERS
 from molvae.workflows.beginning import build_phases, build_vae, refuse_existing
 from molvae.workflows.reading import reading
 from tests.cli.conftest import assignments
@@ -32,10 +33,17 @@ def test_the_python_interface_is_the_command_line_s(finished_run: Path, smiles_f
         molvae.train(smiles_file, finished_run, quiet=True)
 
 
-def test_weight_decay_reaches_the_optimiser() -> None:
-    settings = load_config("demo", None, [*TINY, "training.weight_decay=0.01"])
+@pytest.mark.parametrize("kind", list(OPTIMIZERS))
+def test_the_optimiser_is_the_one_named_and_has_the_weight_decay(kind: str) -> None:
+    settings = load_config("demo", None, [*TINY, f"training.optimizer.kind={kind}", "training.weight_decay=0.01"])
     (phase,) = build_phases(settings, build_vae(settings, vocabulary_size=5))
-    assert phase.optimizer.arguments["weight_decay"] == 0.01
+    assert phase.optimizer.kind == kind and phase.optimizer.arguments["weight_decay"] == 0.01
+
+
+def test_an_unknown_optimiser_is_refused_and_leaves_no_run(tmp_path: Path, smiles_file: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown optimizer"):
+        molvae.train(smiles_file, tmp_path / "run", assignments=["training.optimizer.kind=sgd"], quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_never_reached_a_checkpoint_may_be_begun_again_by_one_process_alone(tmp_path: Path) -> None:
