@@ -26,6 +26,7 @@ from molvae.training.phases import freeze_all_but
 from molvae.vae import VAE
 from molvae.workflows.environment import environment
 from molvae.workflows.preparation import check_data
+from molvae.workflows.snapshots import require_multiple
 
 START = "start"
 """The folder in a run that holds the model it is fine-tuned from: a resumed run must not depend on the original's place."""
@@ -101,7 +102,10 @@ def _try_out(settings: RunConfig) -> None:
     Raises:
         ConfigError: something in the configuration that cannot be.
     """
-    _device_type(settings.training.accelerator)
+    training = settings.training
+    _device_type(training.accelerator)
+    if training.snapshot_epochs is not None:
+        require_multiple(training.snapshot_epochs, training.validate_every)
     plan(settings).score(dict.fromkeys(_figures(settings), 0.0))
     try:
         vae = build_vae(settings, vocabulary_size=2, num_pixels=4)

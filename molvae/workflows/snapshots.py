@@ -32,9 +32,7 @@ class SnapshotMonitor:
     """
 
     def __init__(self, model: Model, run: Path, every_epochs: float, validate_every: float, writes: bool = True):
-        if not _is_multiple(every_epochs, validate_every):
-            raise ConfigError("snapshots between validations", where="training.snapshot_epochs", got=every_epochs,
-                              expected=f"a multiple of training.validate_every ({validate_every:g})")
+        require_multiple(every_epochs, validate_every)
         self.model, self.folder, self.writes = model, run / FOLDER, writes
         self.every_epochs, self.validate_every = every_epochs, validate_every
 
@@ -51,6 +49,13 @@ def find_snapshots(given: object) -> list[Path]:
     return sorted((Path(given) / FOLDER).glob("step-*")) if isinstance(given, (str, Path)) else []
 
 
-def _is_multiple(value: float, unit: float) -> bool:
-    times = value / unit
-    return round(times) >= 1 and math.isclose(times, round(times), abs_tol=1e-6)
+def require_multiple(every_epochs: float, validate_every: float) -> None:
+    """Refuse snapshots that would fall between validations.
+
+    Raises:
+        ConfigError: ``every_epochs`` is no multiple of ``validate_every``.
+    """
+    times = every_epochs / validate_every
+    if round(times) < 1 or not math.isclose(times, round(times), abs_tol=1e-6):
+        raise ConfigError("snapshots between validations", where="training.snapshot_epochs", got=every_epochs,
+                          expected=f"a multiple of training.validate_every ({validate_every:g})")

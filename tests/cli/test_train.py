@@ -92,6 +92,7 @@ def test_data_that_cannot_be_used_are_one_line_and_bar_no_second_try(
         ("training.phase.0.objective.tau=0", "a temperature"),
         ('training.phase.0.trainable=["vae.decodr"]', "vae.decoder"),
         ("training.accelerator=abacus", "'cpu'"),
+        ("training.snapshot_epochs=0.3", "a multiple of training.validate_every"),
     ],
 )
 def test_a_slip_in_the_configuration_is_found_before_the_data_are_read(
