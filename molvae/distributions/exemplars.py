@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from molvae.distributions.base import PRIORS, Support
@@ -75,12 +75,25 @@ class ExemplarPrior(FittedPrior):
         self.exemplars = nn.Parameter(train[order[:num_exemplars]].to(self.exemplars), requires_grad=False)
         queries = train[order[num_exemplars:][:MOST_QUERIES]]
         iterations = self._maximise(queries.to(self.exemplars), watch)
+        self._place(watch)
         self.factor.mul_(self.bandwidth)
         return {
             "exemplars": num_exemplars, "iterations": iterations,
             "kernel_deviation": float(self.factor.diagonal().log().mean().exp()),
             "held_out_nats": self.mean_nats(held_out.to(self.exemplars)),
         }  # fmt: skip
+
+    @property
+    def num_kernels(self) -> int:
+        """Kernels of the mixture."""
+        return len(self.exemplars)
+
+    def centres(self, chosen: Int[Tensor, " some"]) -> Float[Tensor, "some latent"]:
+        """Where the kernels of these numbers are."""
+        return self.exemplars[chosen]
+
+    def _place(self, watch: Watch) -> None:
+        """Place the kernels, once exemplars and S are known: here they are the exemplars'."""
 
     def _maximise(self, queries: Tensor, watch: Watch) -> int:
         """Expectation maximisation of S from Scott's bandwidth; returns the iterations taken."""
@@ -102,7 +115,7 @@ class ExemplarPrior(FittedPrior):
         total = queries.new_zeros((), dtype=torch.float64)
         scatter = queries.new_zeros(self.latent_size, self.latent_size, dtype=torch.float64)
         weights = queries.new_zeros(len(self.exemplars), dtype=torch.float64)
-        for y, shares, nats in self._memberships(queries):
+        for y, shares, nats in self._memberships(queries, self.exemplars):
             drawn = (shares @ self.exemplars).double()
             total += nats.double().sum()
             weights += shares.sum(dim=0).double()
@@ -112,17 +125,20 @@ class ExemplarPrior(FittedPrior):
         return float(total / len(queries)), scatter / len(queries)  # in float64 for its Cholesky factor
 
     def draw(self, num: int, generator: torch.Generator | None) -> Float[Tensor, "num latent"]:
-        """An exemplar, then a point of its kernel."""
-        chosen = torch.randint(len(self.exemplars), (num,), generator=generator)
-        return self.exemplars[chosen.to(self.exemplars.device)] + self.noise(num, generator) @ self.factor.T
+        """A kernel, then a point of it."""
+        chosen = torch.randint(self.num_kernels, (num,), generator=generator)
+        return self.centres(chosen.to(self.exemplars.device)) + self.noise(num, generator) @ self.factor.T
 
     def log_density(self, y: Float[Tensor, "records latent"]) -> Float[Tensor, " records"]:
-        """log 1/M Σ_m N(y; c_m, b² S)."""
-        return torch.cat([nats for _, _, nats in self._memberships(y)])
+        """The log of the mean of all kernels."""
+        centres = self.centres(torch.arange(self.num_kernels, device=self.exemplars.device))
+        return torch.cat([nats for _, _, nats in self._memberships(y, centres)])
 
-    def _memberships(self, codes: Float[Tensor, "records latent"]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Codes y in blocks, each with p(m | y), (block, exemplars), and log p(y), (block,)."""
-        centres = self._in_deviations(self.exemplars)
+    def _memberships(
+        self, codes: Float[Tensor, "records latent"], centres: Float[Tensor, "kernels latent"]
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Codes y in blocks, each with p(m | y) of kernels at these centres, (block, kernels), and log p(y), (block,)."""
+        centres = self._in_deviations(centres)
         squares = centres.square().sum(dim=1)
         normalisation = (
             math.log(len(centres)) + self.factor.diagonal().log().sum() + 0.5 * self.latent_size * math.log(2 * math.pi)
