@@ -1,6 +1,7 @@
 """Guarded decoding beside unguarded: validity, the share of strings changed, speed. Both decode the same latent points.
 
     python benchmarks/guard.py MODEL --samples 3000 --widened 1024 --many 12000
+    python benchmarks/guard.py moses-small --samples 12000 --prior fitted --name guard_moses_small
 
 Speed is that of whole calls, RDKit's judgement and the other endings included, in turns that alternate, the ratio being
 the median of the turns' ratios; once by the clock and once in processor seconds, which other programs disturb less. The
@@ -92,22 +93,26 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--widened", type=int, help="measure the speed at this hidden size, too")
     parser.add_argument("--many", type=int, default=12_000, help="samples at that size")
+    parser.add_argument("--prior", choices=("normal", "fitted"), default="normal", help="that the samples are of")
+    parser.add_argument("--name", default="guard", help="of the results")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = molvae.load(options.model)
-    z = model.sample_prior(options.samples, seed=options.seed)
+    z = model.sample_prior(options.samples, seed=options.seed, prior=options.prior)
     result = {name: float(value) for name, value in figures(model, z).items()}
     result |= {"speed": speed(model, z, options.repeats)}
     if options.widened:
         larger = widened(model, options.widened)
         assert larger.decode(z[:200]) == model.decode(z[:200])
-        result[f"speed_at_{options.widened}"] = speed(larger, model.sample_prior(options.many, seed=options.seed + 1), options.repeats)
+        result[f"speed_at_{options.widened}"] = speed(
+            larger, model.sample_prior(options.many, seed=options.seed + 1, prior=options.prior), options.repeats
+        )
     result["bars"] = BARS
     for name, value in result.items():
         print(f"{name:32s}{value if isinstance(value, dict) else round(value, 4)}")
     settings = vars(options) | {"model": {name: model.about.get(name) for name in ("preset", "data", "seed", "training_seconds")}}
-    print(f"→ {write('guard', {**result, 'about': about(**settings)})}")
+    print(f"→ {write(options.name, {**result, 'about': about(**settings)})}")
 
 
 if __name__ == "__main__":
