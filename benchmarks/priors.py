@@ -22,7 +22,6 @@ from molvae.workflows.stages import Stages
 
 FITS = (
     "exemplars means bandwidth=1.0", "exemplars means bandwidth=0.85", "exemplars means bandwidth=0.7", "exemplars means bandwidth=0.5",
-    "midpoints means", "midpoints means num_neighbours=8 bandwidth=0.3",
     "gaussian means", "gaussian samples", "mixture means", "mixture samples", "flow means", "flow samples",
     "flow-matching means", "flow-matching samples",
     "flow-matching samples spread=0.5",

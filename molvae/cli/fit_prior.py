@@ -14,7 +14,6 @@ class Kind(StrEnum):
     """What can be fitted."""
 
     exemplars = "exemplars"
-    midpoints = "midpoints"
     gaussian = "gaussian"
     mixture = "mixture"
     flow = "flow"

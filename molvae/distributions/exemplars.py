@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from molvae.distributions.base import PRIORS, Support
@@ -27,17 +27,21 @@ FLOOR = 1e-9
 
 @PRIORS.register("exemplars")
 class ExemplarPrior(FittedPrior):
-    """p(y) = 1/M Σ_m N(y; c_m, b² S): c_m are codes, and all kernels have one full covariance.
+    """p(y) = 1/M Σ_m N(y; T c_m, b² T S T'): c_m are codes, and all kernels have one full covariance.
 
     S makes other records' codes as likely as can be (expectation maximisation): about a record's code lie the codes of records
     like it, and S is the covariance of such differences, smaller than that of all codes and of another shape. A smaller
     ``bandwidth`` b keeps samples nearer to records that are known: more of them are valid, and fewer are new.
+
+    Kernels make a mixture wider than its codes are, I + b² S where whitened codes have I. T = (I + b² S)^(-1/2) draws it in again
+    (the shrunk smoothed bootstrap: Silverman and Young 1987, "The bootstrap: to smooth or not to smooth?").
 
     Args:
         latent_size: dimensions of a latent point.
         support: where the latent points live.
         num_exemplars: M; four fifths of the codes where there are too few.
         bandwidth: b; 1 is the most likely, less decodes better (docs/priors.md).
+        match_moments: whether the covariance shall be that of the codes; without, T = I.
         max_iterations: of expectation maximisation.
         tolerance: nats a code by which the likelihood has to rise in an iteration.
     """
@@ -47,18 +51,19 @@ class ExemplarPrior(FittedPrior):
     codes_per_record: ClassVar[int] = 1  # a record with two codes would teach S how wide q(z | x) is
 
     def __init__(
-        self, latent_size: int, support: Support = "real", num_exemplars: int = 50_000, bandwidth: float = 0.7,
-        max_iterations: int = 50, tolerance: float = 0.01,
+        self, latent_size: int, support: Support = "real", num_exemplars: int = 50_000, bandwidth: float = 0.5,
+        match_moments: bool = True, max_iterations: int = 50, tolerance: float = 0.01,
     ):  # fmt: skip
         super().__init__(latent_size, support)
         if num_exemplars < 1:
             raise ConfigError("no exemplars", where="num_exemplars", got=num_exemplars, expected="1 or more")
         if not 0 < bandwidth < math.inf:
             raise ConfigError("a bandwidth that is none", where="bandwidth", got=bandwidth, expected="more than 0")
-        self.bandwidth, self.max_iterations, self.tolerance = bandwidth, max_iterations, tolerance
+        self.bandwidth, self.match_moments = bandwidth, match_moments
+        self.max_iterations, self.tolerance = max_iterations, tolerance
         # A parameter that nothing descends on: parameters may be rounded to bfloat16 where a model ships.
         self.exemplars = nn.Parameter(torch.zeros(num_exemplars, latent_size), requires_grad=False)
-        self.register_buffer("factor", torch.eye(latent_size))  # lower triangular, of b² S
+        self.register_buffer("factor", torch.eye(latent_size))  # lower triangular, of the kernels' covariance
 
     @property
     def codes_used(self) -> int:
@@ -75,25 +80,24 @@ class ExemplarPrior(FittedPrior):
         self.exemplars = nn.Parameter(train[order[:num_exemplars]].to(self.exemplars), requires_grad=False)
         queries = train[order[num_exemplars:][:MOST_QUERIES]]
         iterations = self._maximise(queries.to(self.exemplars), watch)
-        self._place(watch)
         self.factor.mul_(self.bandwidth)
+        if self.match_moments:
+            self._match_moments()
         return {
             "exemplars": num_exemplars, "iterations": iterations,
             "kernel_deviation": float(self.factor.diagonal().log().mean().exp()),
             "held_out_nats": self.mean_nats(held_out.to(self.exemplars)),
         }  # fmt: skip
 
-    @property
-    def num_kernels(self) -> int:
-        """Kernels of the mixture."""
-        return len(self.exemplars)
-
-    def centres(self, chosen: Int[Tensor, " some"]) -> Float[Tensor, "some latent"]:
-        """Where the kernels of these numbers are."""
-        return self.exemplars[chosen]
-
-    def _place(self, watch: Watch) -> None:
-        """Place the kernels, once exemplars and S are known: here they are the exemplars'."""
+    @torch.no_grad()
+    def _match_moments(self) -> None:
+        """Draw exemplars and kernels in by T."""
+        kernel = self.factor.double()
+        values, vectors = torch.linalg.eigh(kernel @ kernel.T)
+        inwards = (vectors / (1 + values).sqrt()) @ vectors.T
+        self.exemplars.copy_(self.exemplars.double() @ inwards)
+        narrowed = inwards @ kernel
+        self.factor.copy_(torch.linalg.cholesky(narrowed @ narrowed.T))
 
     def _maximise(self, queries: Tensor, watch: Watch) -> int:
         """Expectation maximisation of S from Scott's bandwidth; returns the iterations taken."""
@@ -115,7 +119,7 @@ class ExemplarPrior(FittedPrior):
         total = queries.new_zeros((), dtype=torch.float64)
         scatter = queries.new_zeros(self.latent_size, self.latent_size, dtype=torch.float64)
         weights = queries.new_zeros(len(self.exemplars), dtype=torch.float64)
-        for y, shares, nats in self._memberships(queries, self.exemplars):
+        for y, shares, nats in self._memberships(queries):
             drawn = (shares @ self.exemplars).double()
             total += nats.double().sum()
             weights += shares.sum(dim=0).double()
@@ -125,20 +129,17 @@ class ExemplarPrior(FittedPrior):
         return float(total / len(queries)), scatter / len(queries)  # in float64 for its Cholesky factor
 
     def draw(self, num: int, generator: torch.Generator | None) -> Float[Tensor, "num latent"]:
-        """A kernel, then a point of it."""
-        chosen = torch.randint(self.num_kernels, (num,), generator=generator)
-        return self.centres(chosen.to(self.exemplars.device)) + self.noise(num, generator) @ self.factor.T
+        """An exemplar, then a point of its kernel."""
+        chosen = torch.randint(len(self.exemplars), (num,), generator=generator)
+        return self.exemplars[chosen.to(self.exemplars.device)] + self.noise(num, generator) @ self.factor.T
 
     def log_density(self, y: Float[Tensor, "records latent"]) -> Float[Tensor, " records"]:
-        """The log of the mean of all kernels."""
-        centres = self.centres(torch.arange(self.num_kernels, device=self.exemplars.device))
-        return torch.cat([nats for _, _, nats in self._memberships(y, centres)])
+        """log 1/M Σ_m N(y; T c_m, b² T S T')."""
+        return torch.cat([nats for _, _, nats in self._memberships(y)])
 
-    def _memberships(
-        self, codes: Float[Tensor, "records latent"], centres: Float[Tensor, "kernels latent"]
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Codes y in blocks, each with p(m | y) of kernels at these centres, (block, kernels), and log p(y), (block,)."""
-        centres = self._in_deviations(centres)
+    def _memberships(self, codes: Float[Tensor, "records latent"]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Codes y in blocks, each with p(m | y), (block, exemplars), and log p(y), (block,)."""
+        centres = self._in_deviations(self.exemplars)
         squares = centres.square().sum(dim=1)
         normalisation = (
             math.log(len(centres)) + self.factor.diagonal().log().sum() + 0.5 * self.latent_size * math.log(2 * math.pi)

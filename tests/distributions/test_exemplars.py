@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy import optimize, stats
+from scipy import linalg, optimize, stats
 
 from molvae.distributions import PRIORS, generator
 from molvae.distributions.exemplars import ExemplarPrior
@@ -42,7 +42,7 @@ def test_the_density_is_that_of_equal_kernels_at_the_exemplars() -> None:
 def test_the_width_is_the_likeliest_one() -> None:
     """In one dimension, against a search for the maximum."""
     codes = clumps(1500, 1)
-    prior = build(1, num_exemplars=300, bandwidth=1.0, tolerance=1e-9, max_iterations=2000)
+    prior = build(1, num_exemplars=300, bandwidth=1.0, match_moments=False, tolerance=1e-9, max_iterations=2000)
     prior.fit(codes, codes[:10], seed=4)
     order = torch.randperm(len(codes), generator=generator(4, 0, "exemplars"))
     y = prior.whitening(codes).numpy()[order.numpy(), 0]
@@ -56,7 +56,7 @@ def test_the_width_is_the_likeliest_one() -> None:
 
 
 def test_the_kernel_takes_the_shape_of_the_clumps() -> None:
-    prior = build(2, num_exemplars=2000, bandwidth=1.0)
+    prior = build(2, num_exemplars=2000, bandwidth=1.0, match_moments=False)
     figures = prior.fit(clumps(8000, 2), clumps(200, 2, seed=1))
     kernel = prior.whitening.scale @ prior.factor @ prior.factor.T @ prior.whitening.scale
     deviations = kernel.diagonal().sqrt()
@@ -65,7 +65,7 @@ def test_the_kernel_takes_the_shape_of_the_clumps() -> None:
 
 
 def test_a_smaller_bandwidth_keeps_samples_nearer_to_exemplars() -> None:
-    wide, narrow = (build(2, num_exemplars=500, bandwidth=bandwidth) for bandwidth in (1.0, 0.5))
+    wide, narrow = (build(2, num_exemplars=500, bandwidth=bandwidth, match_moments=False) for bandwidth in (1.0, 0.5))
     for prior in (wide, narrow):
         prior.fit(clumps(2000, 2), clumps(100, 2, seed=1))
     torch.testing.assert_close(narrow.factor, 0.5 * wide.factor)
@@ -74,6 +74,31 @@ def test_a_smaller_bandwidth_keeps_samples_nearer_to_exemplars() -> None:
         for prior in (wide, narrow)
     )  # fmt: skip
     assert near < 0.7 * far
+
+
+@pytest.mark.parametrize("bandwidth", [0.5, 3.0])
+def test_the_covariance_is_that_of_the_codes(bandwidth: float) -> None:
+    """Of a sample of the mixture; kernels alone would widen it (at three times the likeliest width by a tenth and more)."""
+    codes = clumps(8000, 3) + 5
+    matched, wide = (build(3, num_exemplars=6000, bandwidth=bandwidth, match_moments=match) for match in (True, False))
+    apart = []
+    for prior in (matched, wide):
+        prior.fit(codes, codes[:10])
+        sample = prior.whitening(prior.sample(200_000, generator(0, 1)).double())
+        apart.append((torch.cov(sample.T) - torch.eye(3)).abs().max())
+    assert apart[0] < 0.03 and (bandwidth < 1 or apart[1] > 0.1)
+
+
+def test_matching_moments_draws_codes_and_kernels_in_alike() -> None:
+    """T = (I + b² S)^(-1/2) by scipy's root, on the mixture without it."""
+    codes = clumps(2000, 3)
+    wide, matched = (build(3, num_exemplars=300, bandwidth=0.8, match_moments=match) for match in (False, True))
+    for prior in (wide, matched):
+        prior.fit(codes, codes[:10])
+    exemplars, kernel = wide.exemplars.detach().numpy(), (wide.factor @ wide.factor.T).numpy()
+    inwards = np.linalg.inv(linalg.sqrtm(np.eye(3) + kernel))
+    np.testing.assert_allclose(matched.exemplars.detach().numpy(), exemplars @ inwards, atol=1e-9)
+    np.testing.assert_allclose((matched.factor @ matched.factor.T).numpy(), inwards @ kernel @ inwards, atol=1e-9)
 
 
 def test_few_codes_are_fewer_exemplars() -> None:

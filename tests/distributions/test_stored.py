@@ -16,7 +16,6 @@ from molvae.errors import ArtifactError
 SETTINGS = {
     "gaussian": {}, "mixture": {"num_components": 2}, "flow": {"num_couplings": 2, "hidden_size": 4, "num_steps": 3},
     "flow-matching": {"hidden_size": 8, "num_blocks": 1, "num_steps": 3}, "exemplars": {"num_exemplars": 100},
-    "midpoints": {"num_exemplars": 100, "num_neighbours": 2},
 }  # fmt: skip
 
 
