@@ -135,14 +135,14 @@ class Measurement:
                 "guard": self.guard,
                 "data": self.options.data,
             }
-            about = (
-                {}
-                if prior == "normal"
-                else {"fit": self.model.fitted_prior.about, "kind": self.model.fitted_prior.kind}
-            )  # type: ignore[union-attr]
+            about = {} if prior == "normal" else self._kept()
             self.pieces.piece(
                 self.given, f"samples {prior}", settings | about, lambda prior=prior: self._evaluated(prior)
             )  # type: ignore[misc]
+
+    def _kept(self) -> dict[str, Any]:
+        """What tells the prior that is kept in the model from another."""
+        return {"fit": self.model.fitted_prior.about, "kind": self.model.fitted_prior.kind}  # type: ignore[union-attr]
 
     def _evaluated(self, prior: str) -> dict[str, Any]:
         first = prior == "normal"  # reconstruction does not depend on the prior
@@ -169,6 +169,7 @@ class Measurement:
                 "limit": self.options.limit,
                 "guard": self.guard,
                 "data": self.options.data,
+                **(self._kept() if name.startswith("kept") else {}),
             }
             make = self._swept if "sweeps=" in name else self._fitted
             self.pieces.piece(self.given, f"prior {name}", settings, lambda name=name, make=make: make(name, seeds))  # type: ignore[misc]
