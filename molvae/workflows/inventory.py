@@ -35,15 +35,16 @@ def fetch_data(name: str, folder: Path | None, *, quiet: bool = False) -> None:
 
 def list_models() -> list[str]:
     """A line for each model that ships: its size, its data, reconstruction beside the FCD of each prior."""
-    return [_model_line(name) for name in shipped.names()] or ["no model ships with this version of molvae"]
+    names = shipped.names()
+    return [_model_line(name, max(map(len, names))) for name in names] or ["no model ships with this version of molvae"]
 
 
-def _model_line(name: str) -> str:
+def _model_line(name: str, width: int) -> str:
     folder = shipped.FOLDER / name
     about = json.loads((folder / "config.json").read_text("utf-8"))["about"]
     figures = about["shipped"]["figures"].items()
     shown = ", ".join(f"{key} {value:.3f}" for key, value in figures if value is not None) or "not evaluated yet"
-    return f"{name.ljust(12)}  {shipped.num_bytes(folder) / 1e6:4.1f} MB  {about['data']['name']}: {shown}"
+    return f"{name.ljust(width)}  {shipped.num_bytes(folder) / 1e6:4.1f} MB  {about['data']['name']}: {shown}"
 
 
 def doctor() -> list[str]:

@@ -19,7 +19,7 @@ def headline(reports: Sequence[Report]) -> dict[str, float | None]:
     if reports:  # reconstruction does not depend on the prior: that of the most molecules
         worth = max((report["reconstruction"] for report in reports), key=lambda worth: worth["num_molecules"])
         figures |= {name: worth[name] for name in ("exact_mean", "exact_sampled")}
-    for report in reports:
+    for report in sorted(reports, key=lambda report: report["about"]["samples_per_seed"]):  # the largest one counts
         if report["metrics"]:
             prior = report["about"]["prior"]
             source = f"{prior['name']} prior{_swept(prior)}"
@@ -127,13 +127,10 @@ def _sampled(report: Report) -> str:
 
 
 def _metrics(report: Report) -> str:
-    guarded = report.get("guarded", {"metrics": {}, "deviations": {}})
-    rows = ["| metric | without guard | with guard |", "|---|---|---|"]
-    for key, value in report["metrics"].items():
-        cells = [plus_minus(value, report["deviations"].get(key))]
-        cells.append(
-            plus_minus(guarded["metrics"][key], guarded["deviations"].get(key)) if key in guarded["metrics"] else ""
-        )
+    columns = {"without guard": report} | ({"with guard": report["guarded"]} if "guarded" in report else {})
+    rows = [f"| metric | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for key in report["metrics"]:
+        cells = [plus_minus(column["metrics"].get(key), column["deviations"].get(key)) for column in columns.values()]
         rows.append(f"| {key} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -169,7 +166,5 @@ def _limits(model: Model, reports: Sequence[Report]) -> str:
     if model.fitted_prior is not None:
         limits.append("The prior was fitted to the codes of the weights before rounding.")
     if any(report["about"]["samples_per_seed"] not in (0, 30_000) for report in reports):
-        limits.append(
-            "Its FCDs are of fewer than the 30,000 samples of the published ones, and are larger for that alone."
-        )
+        limits.append("FCDs of fewer than the 30,000 samples of the published ones are larger for that alone.")
     return "\n".join(f"- {line}" for line in limits)
