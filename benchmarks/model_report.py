@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -207,13 +207,15 @@ def prior_bars(label: str, model: Content, validity: float) -> list[tuple[str, s
 
 def picture(content: Content, published: Mapping[str, Any] | None) -> bytes:
     """FCD against reconstruction, the priors as bars, and the curves against time (PNG)."""
-    with_curves = any(curve_points(model) for model in content["models"].values())
-    figure = Figure(figsize=(18 if with_curves else 12, 5), layout="constrained")
-    axes = figure.subplots(1, 3 if with_curves else 2)
-    plot_tradeoff(axes[0], series(content), published)
-    draw_priors(axes[1], content)
-    if with_curves:
-        draw_curves(axes[2], content)
+    models = content["models"].values()
+    panels: list[Callable[[Axes], object]] = [lambda axis: plot_tradeoff(axis, series(content), published)]
+    if any(prior_rows(model) for model in models):
+        panels.append(lambda axis: draw_priors(axis, content))
+    if any(curve_points(model) for model in models):
+        panels.append(lambda axis: draw_curves(axis, content))
+    figure = Figure(figsize=(6 * len(panels), 5), layout="constrained")
+    for draw, axis in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        draw(axis)
     return as_png(figure)
 
 
