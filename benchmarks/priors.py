@@ -21,7 +21,7 @@ from molvae.workflows import fit_prior, parse_settings
 from molvae.workflows.stages import Stages
 
 FITS = (
-    "exemplars means bandwidth=1.0", "exemplars means bandwidth=0.85", "exemplars means bandwidth=0.7", "exemplars means bandwidth=0.5",
+    "exemplars means bandwidth=1.0", "exemplars means bandwidth=0.7", "exemplars means bandwidth=0.6", "exemplars means match_moments=false",
     "gaussian means", "gaussian samples", "mixture means", "mixture samples", "flow means", "flow samples",
     "flow-matching means", "flow-matching samples",
     "flow-matching samples spread=0.5",
