@@ -159,11 +159,12 @@ def work(runs: Sequence[Run], options: argparse.Namespace, results: Results) -> 
     if not left:
         return
     libraries = draw_libraries(options, left)
+    model = plain(find(options.model), options.scratch) if any(run.model for run in left) else None
     about = environment()
     failed = 0
     with ProcessPoolExecutor(options.jobs, get_context("spawn"), prepare_process) as pool:
         waiting = {
-            pool.submit(one, run, places(run, options, libraries), options.results, options.again): run for run in left
+            pool.submit(one, run, places(run, options, model, libraries), options.results, options.again): run for run in left
         }
         try:
             for number, future in enumerate(as_completed(waiting), 1):
@@ -201,12 +202,12 @@ def identity(row: Mapping[str, Any]) -> str:
     return json.dumps([resolved[name] for name in IDENTITY], sort_keys=True)
 
 
-def places(run: Run, options: argparse.Namespace, libraries: Mapping[int, Path]) -> Places:
+def places(run: Run, options: argparse.Namespace, model: Path | None, libraries: Mapping[int, Path]) -> Places:
     """Where a run works."""
     digest = hashlib.sha256(identity(asdict(run)).encode()).hexdigest()[:12]
     folder = options.scratch.resolve() / f"{run.task}-{run.seed}-{run.strategy['kind']}-{digest}"
-    model = str(plain(find(options.model), options.scratch).resolve()) if run.model else None
-    return Places(str(folder), model, str(libraries[run.seed]), options.keep)
+    used = str(model.resolve()) if model is not None and run.model else None
+    return Places(str(folder), used, str(libraries[run.seed]), options.keep)
 
 
 def plain(model: Path, scratch: Path) -> Path:
