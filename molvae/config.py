@@ -28,6 +28,8 @@ __all__ = [
 
 ScheduleSpec = float | Spec
 PRESETS = ("demo", "small", "moses", "zinc", "synthetic", "digits")
+WEIGHING = ("beta", "free_bits", "convention")
+"""What weighs the KL divergence in a bound; under GECO a multiplier does."""
 
 
 class DataConfig(Section):
@@ -238,14 +240,16 @@ def _closed(value: Any, epochs: float) -> Any:
 
 
 def with_floor(config: RunConfig, floor: float) -> RunConfig:
-    """The configuration with GECO in place of the bounds: a floor on exact reconstruction instead of β."""
+    """The configuration with GECO in place of the bounds: a floor on exact reconstruction instead of β.
+
+    What else an objective is told stays: temperature, estimator, and what GECO alone knows (``log_multiplier_max``).
+    """
     config = config.model_copy(deep=True)
     for phase in config.training.phase:
         if phase.objective.get("kind") in ("elbo", "geco"):
-            objective: Spec = {"kind": "geco", "constraints": [{"kind": "exact_reconstruction", "floor": floor}]}
-            if "tau" in phase.objective:
-                objective["tau"] = phase.objective["tau"]
-            phase.objective = objective
+            kept = {key: value for key, value in phase.objective.items() if key not in WEIGHING}
+            constraints = [{"kind": "exact_reconstruction", "floor": floor}]
+            phase.objective = {**kept, "kind": "geco", "constraints": constraints}
     return config
 
 

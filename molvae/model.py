@@ -19,10 +19,10 @@ from molvae.distributions import FittedPrior, Prior, stored
 from molvae.distributions.noise import generator
 from molvae.errors import ArtifactError, InputError
 from molvae.nets import GRUDecoder
+from molvae.rereading import ENCODE_BLOCK, Rereading
 from molvae.vae import VAE
 
 FORMAT = 1
-ENCODE_BLOCK = 256
 SAMPLE_STREAM = 2**62
 """Noise streams of sampling, apart from those of training steps, which count from 0."""
 
@@ -71,6 +71,22 @@ class Model:
         self.codec, self.vae, self.about = codec, vae.eval(), about or {}
         self.fitted_prior = fitted_prior
         self.card = ""
+
+    @property
+    def fitted_prior(self) -> FittedPrior | None:
+        """The prior fitted after training; it may ask this model how it reads a latent point."""
+        return self._fitted_prior
+
+    @fitted_prior.setter
+    def fitted_prior(self, prior: FittedPrior | None) -> None:
+        if prior is not None:
+            prior.read_with(self.reading)
+        self._fitted_prior = prior
+
+    @property
+    def reading(self) -> Rereading:
+        """How this model reads latent points."""
+        return Rereading(self.vae, self.codec)
 
     @property
     def latent_size(self) -> int:
@@ -208,16 +224,8 @@ class Model:
         points = self._points(z)
         for sweep in range(num_sweeps):
             units = self.vae.decode(points, self.codec.num_units)
-            points = self._reread(units, None if sweep == num_sweeps - 1 else generator(seed, sweep, "sweeps"))
+            points = self.reading.codes(units, None if sweep == num_sweeps - 1 else generator(seed, sweep, "sweeps"))
         return points.cpu().numpy()
-
-    def _reread(self, units: torch.Tensor, noise: torch.Generator | None) -> torch.Tensor:
-        """Codes of what the decoder wrote: z ~ q with a source of noise, the mean without one."""
-        points = []
-        for block in torch.split(units, ENCODE_BLOCK):
-            q = self.vae.encode(self.codec.read(block))
-            points.append((q.mean if noise is None else q.transform(q.noise(len(block), noise))).float())
-        return torch.cat(points)
 
     def prior(self, name: PriorName) -> Prior:
         """The prior of training, or the fitted one.

@@ -107,3 +107,10 @@ def test_a_floor_takes_the_place_of_beta_and_keeps_the_temperature() -> None:
     assert after["constraints"] == [{"kind": "exact_reconstruction", "floor": 0.8}]
     assert after["tau"] == before.training.phase[0].objective["tau"]
     assert before.training.phase[0].objective["kind"] == "elbo"
+    assert set(after) == {"kind", "constraints", "tau"}
+
+
+def test_a_floor_keeps_what_its_objective_was_told() -> None:
+    told = [f"training.phase.0.objective.{each}" for each in ("log_multiplier_max=2.7", "estimator=score")]
+    after = config.with_floor(config.load("demo", assignments=told), 0.8).training.phase[0].objective
+    assert after["log_multiplier_max"] == 2.7 and after["estimator"] == "score"

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     """What can be fitted."""
 
     exemplars = "exemplars"
+    resampled = "resampled"
     gaussian = "gaussian"
     mixture = "mixture"
     flow = "flow"

@@ -21,8 +21,8 @@ MOST_QUERIES = 10_000
 LEAST_LOG_SHARE = -60.0
 """Smaller shares of an exemplar in a code are taken to be e^-60: below e^-87 numbers are denormal, and products with them many times slower."""
 
-FLOOR = 1e-9
-"""Added to the diagonal of the kernel's covariance of whitened codes."""
+FLOOR = 1e-6
+"""Least variance of a kernel of whitened codes in any direction: above float32's rounding, which is all that is left where codes repeat."""
 
 
 @PRIORS.register("exemplars")
@@ -110,8 +110,8 @@ class ExemplarPrior(FittedPrior):
             if nats - before < self.tolerance:
                 return iteration
             before = nats
-            covariance.diagonal().add_(FLOOR)
-            self.factor.copy_(torch.linalg.cholesky(covariance))
+            variances, axes = torch.linalg.eigh(covariance)
+            self.factor.copy_(torch.linalg.cholesky((axes * variances.clamp_min(FLOOR)) @ axes.T))
         return self.max_iterations
 
     def _expectation(self, queries: Tensor) -> tuple[float, Tensor]:

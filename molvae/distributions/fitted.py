@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -23,6 +24,9 @@ from molvae.errors import ConfigError, InputError
 
 SAMPLE_BLOCK = 4096
 ITERATIONS_AT_A_TIME = 5
+
+Reading = Callable[[Float[Tensor, "records latent"]], Float[Tensor, "records features"]]
+"""What a model makes of latent points: the encoder's features of the record that each of them means."""
 
 
 class FittedPrior(Prior):
@@ -75,6 +79,9 @@ class FittedPrior(Prior):
                 )
         self.whitening.fit(train)
         return self.learn(self.whitening(train), self.whitening(held_out), seed, watch or Unwatched())
+
+    def read_with(self, reading: Reading) -> None:
+        """Be told how the model that this prior is of reads latent points; most densities do not ask."""
 
     @property
     def codes_used(self) -> int | None:

@@ -91,6 +91,7 @@ def descend(
     best: Figures = {"held_out_loss": math.inf}
     kept, losses = average.copy(), []
     step = 0
+    module.train()
     for step, rows in enumerate(_batches(len(train), recipe, seed), start=1):
         adam.zero_grad()
         value = loss(train[rows], generator(seed, step, "loss"))
@@ -102,7 +103,9 @@ def descend(
         watch("fitting", 1, recipe.num_steps)
         if step % recipe.judge_every == 0 or step == recipe.num_steps:
             figures = {"best_step": step, "train_loss": float(torch.stack(losses).mean())}
+            module.eval()
             figures["held_out_loss"] = _judge(loss, held_out, average, recipe.batch_size, seed)
+            module.train()
             watch.say(
                 f"step {step}: loss {figures['train_loss']:.4f}, of held-out codes {figures['held_out_loss']:.4f}"
             )
@@ -112,6 +115,7 @@ def descend(
             elif step - best.get("best_step", 0) >= recipe.patience * recipe.judge_every:
                 break
     average.put(kept)
+    module.eval()
     return {"steps": step, **best}
 
 

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from molvae.chem.molecules import canonical_or_none
-from molvae.model import ENCODE_BLOCK, Model, Records
+from molvae.model import Model, Records
+from molvae.rereading import ENCODE_BLOCK
 
 Hits = NDArray[np.bool_]
 

@@ -19,7 +19,8 @@ from molvae.evaluation.latent import latent_figures
 from molvae.evaluation.profiles import Chemistry, Progress
 from molvae.evaluation.reconstruction import compare_decoded
 from molvae.evaluation.reference import load_reference
-from molvae.model import ENCODE_BLOCK, Model
+from molvae.model import Model
+from molvae.rereading import ENCODE_BLOCK
 
 FcdFigure = dict[str, Any]
 """``value`` (None with a ``reason``), ``num_generated`` valid molecules, ``num_reference``."""

@@ -22,7 +22,7 @@ from molvae.workflows.environment import environment
 from molvae.workflows.records import choose, read_records
 from molvae.workflows.stages import Stages
 
-KINDS = ("exemplars", "gaussian", "mixture", "flow", "flow-matching")
+KINDS = ("exemplars", "resampled", "gaussian", "mixture", "flow", "flow-matching")
 FITTED_AFTER = ("normal", "uniform")
 """Priors of training whose codes are points of R^d or of a cube."""
 
@@ -72,7 +72,7 @@ def fit_prior(
     Args:
         model: a run folder, a model folder, or a model.
         data: what the model was trained on: of a known data set its training part, of a file all its records.
-        kind: ``exemplars``, ``gaussian``, ``mixture``, ``flow`` or ``flow-matching``.
+        kind: ``exemplars``, ``resampled``, ``gaussian``, ``mixture``, ``flow`` or ``flow-matching``.
         on: fit to the encoder's ``means`` or to ``samples`` z ~ q(z | x).
         spread: how much of a sample's departure from the mean is kept, in (0, 1]; 0 would be the means.
         settings: arguments of the kind (``num_components``, ``hidden_size``, ``num_steps`` ...).
@@ -149,8 +149,11 @@ def build(model: Model, fit: Fit) -> FittedPrior:
     spec = {**fit.settings, "kind": fit.kind}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(fit.seed)  # the nets' first weights
-        prior = PRIORS.build(spec, latent_size=model.latent_size, support=trained_with.support)
+        prior = PRIORS.build(
+            spec, latent_size=model.latent_size, support=trained_with.support, num_features=model.vae.encoder.num_features
+        )
     assert isinstance(prior, FittedPrior)
+    prior.read_with(model.reading)
     return prior
 
 

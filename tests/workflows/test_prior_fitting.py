@@ -74,6 +74,24 @@ def test_a_saved_model_has_its_prior_and_fitting_touches_no_file_of_the_model(
     assert model.fitted_prior is not None and model.fitted_prior.about["seed"] == 1
 
 
+def test_a_resampled_prior_has_the_model_read_for_it(run: Path, data: Path, tmp_path: Path) -> None:
+    settings = {"base": "gaussian", "num_steps": 100, "hidden_size": 16}
+    prior = molvae.fit_prior(run, data, kind="resampled", settings=settings, quiet=True)
+    model = load(run)
+    z = prior.sample(300, generator(0, 1))
+    np.testing.assert_array_equal(z, model.prior("fitted").sample(300, generator(0, 1)))
+    assert len(set(map(tuple, model.reading(z).tolist()))) == len(set(model.decode(z)))  # one reading for one string
+    assert np.isin(model.decode(z), MOLECULES).mean() > 0.9
+    model.save(tmp_path / "copy")
+    np.testing.assert_array_equal(load(tmp_path / "copy").sample_prior(9, prior="fitted"), model.sample_prior(9, prior="fitted"))
+
+
+def test_codes_that_repeat_leave_kernels_a_width(run: Path, data: Path) -> None:
+    """Eight molecules, six times each: every code of the fit is an exemplar, too."""
+    prior = molvae.fit_prior(run, data, quiet=True)
+    assert np.isfinite(prior.about["figures"]["held_out_nats"]) and torch.isfinite(prior.sample(20, generator(0, 0))).all()
+
+
 def test_a_fit_that_fails_leaves_the_prior_that_was_there(run: Path, data: Path, monkeypatch: Any) -> None:
     prior_fitting.fit_prior(run, data, kind="gaussian", quiet=True)
     before = load(run).sample_prior(9, prior="fitted")
