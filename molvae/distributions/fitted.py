@@ -26,7 +26,7 @@ SAMPLE_BLOCK = 4096
 ITERATIONS_AT_A_TIME = 5
 
 Reading = Callable[[Float[Tensor, "records latent"]], Float[Tensor, "records features"]]
-"""What a model makes of latent points: the encoder's features of the record that each of them means."""
+"""What a model makes of the records that latent points mean, as numbers: `molvae.rereading`."""
 
 
 class FittedPrior(Prior):

@@ -78,12 +78,12 @@ class Classifier(nn.Module):
 class ResampledPrior(FittedPrior):
     """p(z) = π(z) a(z) / Z: draws of a base π, each kept with probability a(z) = min(1, r(R(z)) / c); Z = E_π[a].
 
-    R(z) is the encoder's reading of what z decodes to, and r the density of readings of records' codes divided by that of readings of
-    the base's draws: the odds of a classifier that tells one from the other (Sugiyama, Suzuki and Kanamori 2012). Rejection by odds is
-    exact where c bounds r (Azadi et al. 2019, "Discriminator rejection sampling", Eq. 3), and then readings have the records'
-    distribution. c is chosen so that a share ``acceptance`` is kept; the smaller, the nearer to that, and the more is decoded in vain.
-    A prior with a learned acceptance is LARS (Bauer and Mnih 2019, "Resampled priors for variational autoencoders", Eq. 5), whose a is
-    a net of z alone and trained with the likelihood.
+    R(z) is the model's reading of what z decodes to (`molvae.rereading.Rereading`), and r the density of readings of records' codes
+    divided by that of readings of the base's draws: the odds of a classifier that tells one from the other (Sugiyama, Suzuki and
+    Kanamori 2012). Rejection by odds is exact where c bounds r (Azadi et al. 2019, "Discriminator rejection sampling", Eq. 3), and then
+    readings have the records' distribution. c is chosen so that a share ``acceptance`` is kept; the smaller, the nearer to that, and the
+    more is decoded in vain. A prior with a learned acceptance is LARS (Bauer and Mnih 2019, "Resampled priors for variational
+    autoencoders", Eq. 5), whose a is a net of z alone and trained with the likelihood.
 
     Args:
         latent_size: dimensions of a latent point.
@@ -108,7 +108,7 @@ class ResampledPrior(FittedPrior):
     def __init__(
         self, latent_size: int, num_features: int, support: Support = "real", base: str | Mapping[str, Any] = "exemplars",
         acceptance: float = 0.25, num_readings: int = 60_000, hidden_size: int = 256, drop: float = 0.2,
-        num_steps: int = 4000, batch_size: int = 512, learning_rate: float = 1e-3, weight_decay: float = 0.01,
+        num_steps: int = 6000, batch_size: int = 512, learning_rate: float = 1e-3, weight_decay: float = 0.01,
     ):  # fmt: skip
         super().__init__(latent_size, support)
         if not 0 < acceptance <= 1:
@@ -141,7 +141,8 @@ class ResampledPrior(FittedPrior):
 
     def learn(self, train: Tensor, held_out: Tensor, seed: int, watch: Watch) -> Figures:
         """Fit the base to some codes; then the classifier to the readings of others, and the ceiling to new draws."""
-        num = min(self.num_readings, len(train) // 2)
+        spare = len(train) - (self.base.codes_used or len(train))
+        num = min(self.num_readings, max(spare, len(train) // 2))
         if not num:
             raise InputError("too few codes to read", where="fit-prior", got=len(train), expected="2 or more")
         order = torch.randperm(len(train), generator=generator(seed, 0, "readings"))

@@ -150,7 +150,7 @@ def build(model: Model, fit: Fit) -> FittedPrior:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(fit.seed)  # the nets' first weights
         prior = PRIORS.build(
-            spec, latent_size=model.latent_size, support=trained_with.support, num_features=model.vae.encoder.num_features
+            spec, latent_size=model.latent_size, support=trained_with.support, num_features=model.reading.num_features
         )
     assert isinstance(prior, FittedPrior)
     prior.read_with(model.reading)
