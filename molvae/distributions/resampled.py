@@ -26,6 +26,7 @@ CEILING_DRAWS = 20_000
 BISECTIONS = 60
 LEAST_DEVIATION = 1e-3
 BASE = {"kind": "exemplars", "bandwidth": 0.7}
+"""Kernels wider than those that are sampled as they are: what they say wrong is left out, and what is new stays."""
 
 
 class Classifier(nn.Module):
@@ -113,6 +114,10 @@ class ResampledPrior(FittedPrior):
         super().__init__(latent_size, support)
         if not 0 < acceptance <= 1:
             raise ConfigError("an acceptance that is none", where="acceptance", got=acceptance, expected="more than 0, at most 1")
+        if num_readings < 1:
+            raise ConfigError("no readings to learn from", where="num_readings", got=num_readings, expected="1 or more")
+        if not 0 <= drop < 1:
+            raise ConfigError("a share that cannot be left out", where="drop", got=drop, expected="0 or more, less than 1")
         spec = {"kind": base} if isinstance(base, str) else dict(base)
         if spec.get("kind") == BASE["kind"]:
             spec = {**BASE, **spec}

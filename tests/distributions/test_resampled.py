@@ -109,7 +109,8 @@ def test_a_prior_without_a_model_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "word"),
-    [({"acceptance": 0.0}, "acceptance"), ({"acceptance": 1.5}, "acceptance"), ({"base": "resampled"}, "base"),
+    [({"acceptance": 0.0}, "acceptance"), ({"acceptance": 1.5}, "acceptance"), ({"num_readings": 0}, "num_readings"),
+     ({"drop": 1.0}, "drop"), ({"base": "resampled"}, "base"),
      ({"base": "normal"}, "base"), ({"base": {"kind": "gausian"}}, "gaussian"), ({"base": {"bandwidth": 1}}, "kind")],
 )  # fmt: skip
 def test_settings_without_sense_are_refused(settings: dict[str, object], word: str) -> None:
