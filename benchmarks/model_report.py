@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -247,14 +248,16 @@ def draw_priors(axis: Axes, content: Content) -> None:
     for number_, (label, model) in enumerate(content["models"].items()):
         rows = prior_rows(model)
         at = [i + number_ * width for i, name in enumerate(shown) if name in rows]
-        axis.bar(
+        axis.barh(
             at, [rows[name]["FCD/Test"] for name in shown if name in rows], width, color=f"C{number_}", label=label
         )
         floors = [rows[name]["FCD/Test"] for name in (AT_MEAN, AT_SAMPLE) if name in rows]
         if floors:
-            axis.axhline(min(floors), color=f"C{number_}", linestyle="--", linewidth=1)
-    axis.set_xticks([i + 0.4 - width / 2 for i in range(len(shown))], shown, rotation=40, ha="right", fontsize=7)
-    axis.set_ylabel("FCD/Test")
+            axis.axvline(min(floors), color=f"C{number_}", linestyle="--", linewidth=1)
+    lines = ["\n".join(textwrap.wrap(name, 36)) for name in shown]
+    axis.set_yticks([i + 0.4 - width / 2 for i in range(len(shown))], lines, fontsize=7)
+    axis.invert_yaxis()
+    axis.set_xlabel("FCD/Test")
     axis.set_title("priors; dashed: decoded test codes", fontsize=10)
     if shown:
         axis.legend(fontsize=8)
