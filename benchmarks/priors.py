@@ -22,7 +22,7 @@ from molvae.workflows.stages import Stages
 
 FITS = (
     "exemplars means bandwidth=1.0", "exemplars means bandwidth=0.7", "exemplars means bandwidth=0.6", "exemplars means match_moments=false",
-    "resampled means", "resampled means acceptance=0.5", "resampled means base=\"gaussian\"",
+    "resampled means", "resampled means acceptance=0.5", "resampled means base=gaussian",
     "gaussian means", "gaussian samples", "mixture means", "mixture samples", "flow means", "flow samples",
     "flow-matching means", "flow-matching samples",
     "flow-matching samples spread=0.5",

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, silu
 
 from molvae.distributions.base import PRIORS, Support
-from molvae.distributions.fitted import FittedPrior, Reading
+from molvae.distributions.fitted import SAMPLE_BLOCK, FittedPrior, Reading
 from molvae.distributions.fitting import Figures, Recipe, Watch, descend
 from molvae.distributions.noise import generator
-from molvae.errors import ConfigError, InputError
+from molvae.errors import ConfigError
 
-READ_BLOCK = 4096
 CEILING_DRAWS = 20_000
 BISECTIONS = 60
 LEAST_DEVIATION = 1e-3
@@ -127,7 +126,7 @@ class ResampledPrior(FittedPrior):
         if not isinstance(density, FittedPrior):
             raise ConfigError("a base that is not fitted", where="base", got=f"'{density.kind}'", expected="a fitted prior")
         self.base: FittedPrior = density
-        self.acceptance, self.num_readings, self.drop = acceptance, num_readings, drop
+        self.acceptance, self.num_readings = acceptance, num_readings
         self.recipe = Recipe(num_steps, batch_size, learning_rate, weight_decay)
         self.log_odds = Classifier(num_features, hidden_size, drop)
         self.register_buffer("log_ceiling", torch.zeros(()))
@@ -148,8 +147,6 @@ class ResampledPrior(FittedPrior):
         """Fit the base to some codes; then the classifier to the readings of others, and the ceiling to new draws."""
         spare = len(train) - (self.base.codes_used or len(train))
         num = min(self.num_readings, max(spare, len(train) // 2))
-        if not num:
-            raise InputError("too few codes to read", where="fit-prior", got=len(train), expected="2 or more")
         order = torch.randperm(len(train), generator=generator(seed, 0, "readings"))
         of_base = self.base.fit(train[order[num:]], held_out, seed, watch)
         self.arguments["base"] = self.base.spec  # with what the fit has changed
@@ -174,7 +171,7 @@ class ResampledPrior(FittedPrior):
         """Draws of the base until enough of them are kept."""
         kept, missing = [self.whitening.mean.new_empty(0, self.latent_size)], num
         while missing > 0:
-            size = min(READ_BLOCK, math.ceil(missing / float(self.mean_acceptance)))
+            size = min(SAMPLE_BLOCK, math.ceil(missing / float(self.mean_acceptance)))
             y = self.base.sample(size, generator).to(self.whitening.mean)
             chance = torch.rand(size, generator=generator).to(y)
             kept.append(y[chance.log() < self._log_acceptance(self._read(y))][:missing])
@@ -191,7 +188,7 @@ class ResampledPrior(FittedPrior):
 
     def _read_by_blocks(self, y: Tensor, watch: Watch) -> Tensor:
         watch.say(f"decoding and encoding {len(y):,} points")
-        return torch.cat([self._read(part) for part in torch.split(y.to(self.whitening.mean), READ_BLOCK)])
+        return torch.cat([self._read(part) for part in torch.split(y.to(self.whitening.mean), SAMPLE_BLOCK)])
 
     def _read(self, y: Tensor) -> Tensor:
         """R of whitened points."""
