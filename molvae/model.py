@@ -16,6 +16,7 @@ from molvae.data.batches import Batch
 from molvae.data.codecs import Codec, SmilesCodec
 from molvae.data.codecs import load as load_codec
 from molvae.distributions import FittedPrior, Prior, stored
+from molvae.distributions.fitting import Unwatched, Watch
 from molvae.distributions.noise import generator
 from molvae.errors import ArtifactError, InputError
 from molvae.nets import GRUDecoder
@@ -23,6 +24,9 @@ from molvae.rereading import ENCODE_BLOCK, Rereading
 from molvae.vae import VAE
 
 FORMAT = 1
+DECODE_BLOCK = 8192
+"""Points between two looks at how far decoding is; a point's record does not depend on it."""
+
 SAMPLE_STREAM = 2**62
 """Noise streams of sampling, apart from those of training steps, which count from 0."""
 
@@ -138,17 +142,21 @@ class Model:
             self.codec.encode(records)
             raise
 
-    def decode(self, z: NDArray[Any] | torch.Tensor, *, guard: bool = False) -> Records:
+    def decode(self, z: NDArray[Any] | torch.Tensor, *, guard: bool = False, watch: Watch | None = None) -> Records:
         """The record that each latent point means: greedy, in float32, the same whatever the batch.
 
         Args:
             z: (records, latent), finite.
             guard: say no token after which a string could not become a molecule (see `decode_guarded`).
+            watch: shown how far it is.
         """
         if guard:
             return self.decode_guarded(z).strings
-        points = self._points(z)
-        return self.codec.decode(self.vae.decode(points, self.codec.num_units).cpu())
+        points, units = self._points(z), []
+        for block in torch.split(points, DECODE_BLOCK):
+            units.append(self.vae.decode(block, self.codec.num_units).cpu())
+            (watch or Unwatched())("decoding", len(block), len(points))
+        return self.codec.decode(torch.cat(units))
 
     def decode_guarded(self, z: NDArray[Any] | torch.Tensor) -> GuardedStrings:
         """Guarded decoding, with where it made a difference: docs/guard.md.
@@ -184,8 +192,9 @@ class Model:
         return self.decode(self.encode(records, sampled=sampled, seed=seed, as_written=as_written))
 
     def sample(
-        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", guard: bool = False, sweeps: int = 0
-    ) -> Records:
+        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", guard: bool = False, sweeps: int = 0,
+        watch: Watch | None = None,
+    ) -> Records:  # fmt: skip
         """Records decoded from the prior; invalid ones are not hidden.
 
         Args:
@@ -194,15 +203,17 @@ class Model:
             prior: ``normal``, the prior of training, or ``fitted``.
             guard: decode with the guard.
             sweeps: of the chain that draws points out of holes (see `swept`).
+            watch: shown how far it is.
         """
-        z = self.sample_prior(num_records, seed=seed, prior=prior, sweeps=sweeps)
-        return self.decode(z, guard=guard)
+        z = self.sample_prior(num_records, seed=seed, prior=prior, sweeps=sweeps, watch=watch)
+        return self.decode(z, guard=guard, watch=watch)
 
     def sample_prior(
-        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", sweeps: int = 0
-    ) -> Latents:
+        self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", sweeps: int = 0,
+        watch: Watch | None = None,
+    ) -> Latents:  # fmt: skip
         """Latent points from the prior, (records, latent), after so many sweeps (see `swept`)."""
-        z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM)).numpy().astype(np.float32)
+        z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM), watch).numpy().astype(np.float32)
         return self.swept(z, sweeps, seed=seed) if sweeps else z
 
     @torch.inference_mode()

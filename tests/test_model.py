@@ -75,6 +75,17 @@ def test_samples_are_a_function_of_the_seed_and_those_of_the_prior(model: Model)
     assert model.sample(3, seed=1) == model.decode(model.sample_prior(3, seed=1))
 
 
+def test_whoever_watches_sees_every_sample_and_the_samples_stay(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = wide_awake(model).sample(300, seed=4)
+    monkeypatch.setattr("molvae.model.DECODE_BLOCK", 128)
+    seen: list[tuple[str, int, int]] = []
+    assert wide_awake(model).sample(300, seed=4, watch=lambda *stage: seen.append(stage)) == whole  # type: ignore[arg-type]
+    assert seen == [("decoding", 128, 300), ("decoding", 128, 300), ("decoding", 44, 300)]
+    assert model.decode(np.empty((0, model.latent_size))) == []
+
+
 def test_a_sweep_decodes_and_encodes_again_and_the_last_takes_the_mean(model: Model) -> None:
     other = wide_awake(model)
     z = other.sample_prior(300, seed=3)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from molvae.distributions.fitting import Watch
 from molvae.parts import Axis, Part
 
 Support = Literal["real", "cube"]
@@ -57,8 +58,16 @@ class Prior(Part, nn.Module):
         """p(z) on the device of the module, with ``batch_shape = (latent,)`` if it factorises."""
         raise NotImplementedError
 
-    def sample(self, num_records: int, generator: torch.Generator | None = None) -> Float[Tensor, "records latent"]:
-        """Latent points from the prior, float32 on the CPU: the same for a seed on every device."""
+    def sample(
+        self, num_records: int, generator: torch.Generator | None = None, watch: Watch | None = None
+    ) -> Float[Tensor, "records latent"]:
+        """Latent points from the prior, float32 on the CPU: the same for a seed on every device.
+
+        Args:
+            num_records: how many.
+            generator: of the noise.
+            watch: shown how far it is, by priors that take their time.
+        """
         raise NotImplementedError
 
 

@@ -93,11 +93,16 @@ class FittedPrior(Prior):
         return self.log_density(self.whitening(z)) + self.whitening.log_det(z)
 
     @torch.no_grad()
-    def sample(self, num_records: int, generator: torch.Generator | None = None) -> Float[Tensor, "records latent"]:
+    def sample(
+        self, num_records: int, generator: torch.Generator | None = None, watch: Watch | None = None
+    ) -> Float[Tensor, "records latent"]:
         """Latent points, float32 on the CPU: a function of the generator."""
-        sizes = [min(SAMPLE_BLOCK, num_records - start) for start in range(0, num_records, SAMPLE_BLOCK)]
-        blocks = [self.whitening.inverse(self.draw(size, generator)).float().cpu() for size in sizes]
-        return torch.cat(blocks) if blocks else torch.empty(0, self.latent_size)
+        blocks = [torch.empty(0, self.latent_size)]
+        for start in range(0, num_records, SAMPLE_BLOCK):
+            size = min(SAMPLE_BLOCK, num_records - start)
+            blocks.append(self.whitening.inverse(self.draw(size, generator)).float().cpu())
+            (watch or Unwatched())("drawing from the fitted prior", size, num_records)
+        return torch.cat(blocks)
 
     def distribution(self) -> Distribution:
         """Refused: no model is trained against a density that is fitted to its codes."""

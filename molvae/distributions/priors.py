@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Normal, Uniform, constraints
 
 from molvae.distributions.base import PRIORS, Prior
+from molvae.distributions.fitting import Watch
 
 
 class StandardNormal(Normal):
@@ -63,7 +64,9 @@ class NormalPrior(FixedPrior):
         """N(0, 1), ``batch_shape = (latent,)``."""
         return StandardNormal(self.origin)
 
-    def sample(self, num_records: int, generator: torch.Generator | None = None) -> Float[Tensor, "records latent"]:
+    def sample(
+        self, num_records: int, generator: torch.Generator | None = None, watch: Watch | None = None
+    ) -> Float[Tensor, "records latent"]:
         """Standard normal points, float32 on the CPU."""
         return torch.randn(num_records, self.latent_size, generator=generator)
 
@@ -78,6 +81,8 @@ class UniformPrior(FixedPrior):
         """U[-1, 1], ``batch_shape = (latent,)``."""
         return UniformCube(self.origin)
 
-    def sample(self, num_records: int, generator: torch.Generator | None = None) -> Float[Tensor, "records latent"]:
+    def sample(
+        self, num_records: int, generator: torch.Generator | None = None, watch: Watch | None = None
+    ) -> Float[Tensor, "records latent"]:
         """Uniform points of the cube, float32 on the CPU."""
         return 2 * torch.rand(num_records, self.latent_size, generator=generator) - 1

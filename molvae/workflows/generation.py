@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from molvae.chem.drawing import draw_grid
 from molvae.chem.molecules import canonical_or_none
 from molvae.data.codecs import SmilesCodec
+from molvae.distributions.fitting import Watch
 from molvae.errors import InputError
 from molvae.evaluation.validity import validity_figures
 from molvae.files import atomic_write, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.report.plots import draw_images
 from molvae.workflows.records import read_records, write_table
+from molvae.workflows.stages import Stages
 
 ROUND = 10_000
 """Samples drawn at a time when invalid ones are rejected."""
@@ -46,11 +48,12 @@ def sample(
         return _sample_guarded(loaded, num, output, prior, sweeps, valid_only, seed, quiet)
     if not isinstance(loaded.codec, SmilesCodec):
         return _sample_images(loaded, num, output, seed, prior, sweeps)
-    drawn = 0
+    drawn, stages = 0, Stages(quiet)
     if valid_only:
-        smiles, drawn = sample_valid(loaded, num, seed, prior, sweeps)
+        smiles, drawn = sample_valid(loaded, num, seed, prior, sweeps, stages)
     else:
-        smiles = list(loaded.sample(num, seed=seed, prior=prior, sweeps=sweeps))
+        smiles = list(loaded.sample(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages))
+    stages.close()
     _write_lines(output, smiles)
     if not quiet:
         figures = validity_figures(smiles)
@@ -62,7 +65,7 @@ def sample(
 
 
 def sample_valid(
-    model: Model, num: int, seed: int, prior: PriorName = "normal", sweeps: int = 0
+    model: Model, num: int, seed: int, prior: PriorName = "normal", sweeps: int = 0, watch: Watch | None = None
 ) -> tuple[list[str], int]:
     """Valid samples and how many had to be drawn for them.
 
@@ -74,7 +77,8 @@ def sample_valid(
     block = min(ROUND, max(1000, num))
     while len(kept) < num:
         # A seed of its own for every round, so that the same seed gives the same samples.
-        for smiles in model.sample(block, seed=seed + 1_000_003 * (drawn // block), prior=prior, sweeps=sweeps):
+        stream = seed + 1_000_003 * (drawn // block)
+        for smiles in model.sample(block, seed=stream, prior=prior, sweeps=sweeps, watch=watch):
             drawn += 1
             if canonical_or_none(smiles) is not None:
                 kept.append(smiles)
@@ -141,7 +145,9 @@ def _sample_guarded(
 ) -> Path:
     if valid_only:
         raise InputError("two ways to valid samples", where="--guard", got="--valid-only, too", hint="Leave one of them out.")
-    z = model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps)
+    stages = Stages(quiet)
+    z = model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages)
+    stages.close()
     return _write_guarded(model, z, output, quiet)
 
 

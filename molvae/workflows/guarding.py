@@ -50,7 +50,7 @@ def guarded_metrics(
     reports, shares = [], []
     for seed in seeds:
         stages.say(f"seed {seed}: {num:,} samples with the guard")
-        guarded = model.decode_guarded(model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps))
+        guarded = model.decode_guarded(model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages))
         write(seed, guarded.strings, "guarded")
         shares.append(guarded.share_intervened)
         reports.append(evaluate(guarded.strings, progress=stages, **{**suite, "seed": seed, "confidence": False}))

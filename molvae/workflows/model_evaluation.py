@@ -173,7 +173,8 @@ class ModelEvaluation:
         reports: list[Report] = []
         for seed in self.content["about"]["seeds"]:
             self.stages.say(f"seed {seed}: {self.num:,} samples")
-            samples = list(self.model.sample(self.num, seed=seed, prior=self.prior, sweeps=self.sweeps))
+            drawn = self.model.sample(self.num, seed=seed, prior=self.prior, sweeps=self.sweeps, watch=self.stages)
+            samples = list(drawn)
             self._write_samples(seed, samples)
             options = self.suite.arguments | {"seed": seed, "confidence": self.suite.confidence and not reports}
             reports.append(evaluate(samples, progress=self.stages, **options))

@@ -52,6 +52,10 @@ def test_a_prior_is_fitted_kept_and_sampled(run: Path, data: Path, capsys: Any) 
     sample = model.sample_prior(4000, prior="fitted")
     np.testing.assert_allclose(sample.mean(0), z.mean(0), atol=0.3)
     assert np.abs(model.sample_prior(4000).mean(0)).max() < 0.1
+    seen: list[tuple[str, int, int]] = []
+    watched = model.sample_prior(5000, prior="fitted", watch=lambda *stage: seen.append(stage))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(watched, model.sample_prior(5000, prior="fitted"))
+    assert [stage[1:] for stage in seen] == [(4096, 5000), (904, 5000)]
     assert model.sample(5, seed=3, prior="fitted") == model.decode(model.sample_prior(5, seed=3, prior="fitted"))
     about = prior.about
     assert (about["records"], about["held_out"], about["codes"], about["on"]) == (48, 2, 46, "means")
