@@ -64,6 +64,8 @@ def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> No
     base = None if start is None else Model.load(find(start))
     if base is not None:
         settings = configured_as(settings, base)
+    else:
+        _refuse_idle_decoder(settings)
     check_data(settings)
     _try_out(settings)
     training = settings.training
@@ -122,6 +124,20 @@ def _try_out(settings: RunConfig) -> None:
             got=str(error).partition("\n")[0],
             hint="Check [model] and [training].",
         ) from error
+
+
+def _refuse_idle_decoder(settings: RunConfig) -> None:
+    """A fresh decoder must learn in some phase.
+
+    Raises:
+        ConfigError: it does in none, as with a preset that is meant for a trained model.
+    """
+    learning = [name for phase in settings.training.phase for name in phase.trainable or ["vae"]]
+    if not any("vae.decoder".startswith(name) or name.startswith("vae.decoder.") for name in learning):
+        raise ConfigError(
+            "a decoder that never learns", where="training.phase", got=f"{', '.join(learning)}",
+            expected="a phase in which vae.decoder learns, or a trained model to start from", hint="Give one: --from MODEL.",
+        )  # fmt: skip
 
 
 def _require_learning_rate(phase: Phase, epoch: float) -> None:

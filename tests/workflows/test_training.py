@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 import molvae
 from molvae.config import load as load_config
@@ -17,6 +18,7 @@ from molvae.workflows.beginning import build_phases, build_vae, refuse_existing
 from molvae.workflows.reading import reading
 from tests.cli.conftest import assignments
 from tests.conftest import ROOT, TINY
+from tests.workflows.tiny import MOLECULES, memorised
 
 
 def test_the_python_interface_is_the_command_line_s(finished_run: Path, smiles_file: Path) -> None:
@@ -43,6 +45,34 @@ def test_the_optimiser_is_the_one_named_and_has_the_weight_decay(kind: str) -> N
 def test_an_unknown_optimiser_is_refused_and_leaves_no_run(tmp_path: Path, smiles_file: Path) -> None:
     with pytest.raises(ConfigError, match="unknown optimizer"):
         molvae.train(smiles_file, tmp_path / "run", assignments=["training.optimizer.kind=sgd"], quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_encoder_alone_finds_the_codes_again_and_no_sample_of_the_prior_changes(tmp_path: Path) -> None:
+    """What `--preset sharpen` promises, of a decoder that has learned its molecules and an encoder that knows nothing."""
+    before = memorised()
+    for parameter in (*before.vae.encoder.parameters(), *before.vae.posterior.parameters()):
+        torch.nn.init.normal_(parameter, std=0.1)
+    before.save(tmp_path / "before")
+    file = tmp_path / "molecules.smi"
+    file.write_text("".join(f"{smiles}\n" for smiles in MOLECULES * 20))
+    run = molvae.train(
+        file, tmp_path / "run", start=tmp_path / "before", valid=file, test=file, preset="sharpen", reconstruction=0.8, quiet=True,
+        assignments=[*(each for each in TINY if not each.startswith("model")), "training.epochs=40", "training.learning_rate=5e-3",
+                     "training.validate_every=20"],
+    )  # fmt: skip
+    after = molvae.load(run)
+    for (name, old), (_, new) in zip(before.vae.named_parameters(), after.vae.named_parameters(), strict=True):
+        assert torch.equal(old, new) == name.startswith("decoder"), name
+    z = 2 * torch.randn(200, before.latent_size)
+    assert after.decode(z) == before.decode(z)
+    back = [sum(map(str.__eq__, MOLECULES, model.reconstruct(MOLECULES, as_written=True))) for model in (before, after)]
+    assert back[0] <= 1 and back[1] >= 5, back
+
+
+def test_a_decoder_that_never_learns_is_refused(smiles_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--from MODEL"):
+        molvae.train(smiles_file, tmp_path / "run", preset="sharpen", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
