@@ -19,7 +19,6 @@ from pieces import label_of
 
 import molvae
 from molvae.evaluation.validity import validity_figures
-from molvae.files import atomic_write
 from molvae.model import Model
 from molvae.report.plots import read_metrics
 from molvae.workflows.environment import environment
@@ -64,8 +63,7 @@ def main() -> None:
     for floor in options.floors:
         rows.append(sharpened(options.model, options.data, floor, options.runs, options.assignments, options.test))
         print(json.dumps(rows[-1]), flush=True)
-        with atomic_write(hardware.RESULTS / f"{options.name}.json") as file:
-            file.write(json.dumps({"about": environment(), "results": rows}, indent=1) + "\n")
+        hardware.write(options.name, {"about": environment(), "results": rows})
 
 
 if __name__ == "__main__":
