@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -151,15 +152,18 @@ class Model:
             watch: shown how far it is.
         """
         if guard:
-            return self.decode_guarded(z).strings
-        points, units = self._points(z), []
-        for block in torch.split(points, DECODE_BLOCK):
-            units.append(self.vae.decode(block, self.codec.num_units).cpu())
-            (watch or Unwatched())("decoding", len(block), len(points))
+            return self.decode_guarded(z, watch=watch).strings
+        units = [
+            self.vae.decode(block, self.codec.num_units).cpu() for block in _blocks(self._points(z), "decoding", watch)
+        ]
         return self.codec.decode(torch.cat(units))
 
-    def decode_guarded(self, z: NDArray[Any] | torch.Tensor) -> GuardedStrings:
+    def decode_guarded(self, z: NDArray[Any] | torch.Tensor, *, watch: Watch | None = None) -> GuardedStrings:
         """Guarded decoding, with where it made a difference: docs/guard.md.
+
+        Args:
+            z: (records, latent), finite.
+            watch: shown how far it is.
 
         Raises:
             InputError: a model that is not one of SMILES in whole atoms, or whose decoder cannot be guarded.
@@ -168,8 +172,12 @@ class Model:
         if not isinstance(codec, SmilesCodec) or not isinstance(decoder, GRUDecoder):
             raise InputError("a model that cannot be guarded", where="--guard", got=f"{codec.kind}, {decoder.kind}",
                              expected="SMILES written by a GRU decoder")
-        guarded = decoder.generate_guarded(points, codec.num_units, codec.grammar, lambda units: _valid(codec, units))
-        return GuardedStrings(codec.decode(guarded.tokens), guarded.intervened.cpu().numpy())
+        guarded = [
+            decoder.generate_guarded(block, codec.num_units, codec.grammar, lambda units: _valid(codec, units))
+            for block in _blocks(points, "guarded decoding", watch)
+        ]
+        strings = codec.decode(torch.cat([one.tokens.cpu() for one in guarded]))
+        return GuardedStrings(strings, torch.cat([one.intervened for one in guarded]).cpu().numpy())
 
     def _points(self, z: NDArray[Any] | torch.Tensor) -> torch.Tensor:
         """Latent points given by a user, checked, where the model is."""
@@ -214,10 +222,12 @@ class Model:
     ) -> Latents:  # fmt: skip
         """Latent points from the prior, (records, latent), after so many sweeps (see `swept`)."""
         z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM), watch).numpy().astype(np.float32)
-        return self.swept(z, sweeps, seed=seed) if sweeps else z
+        return self.swept(z, sweeps, seed=seed, watch=watch) if sweeps else z
 
     @torch.inference_mode()
-    def swept(self, z: NDArray[Any] | torch.Tensor, num_sweeps: int, *, seed: int = 0) -> Latents:
+    def swept(
+        self, z: NDArray[Any] | torch.Tensor, num_sweeps: int, *, seed: int = 0, watch: Watch | None = None
+    ) -> Latents:
         """Latent points after sweeps of the pseudo-Gibbs chain x = D(z), z ~ q(z | x); the last takes the mean of q.
 
         Where q(z | x) and the decoder agree, the stationary distribution is that of the data and their codes (Rezende, Mohamed and
@@ -228,14 +238,17 @@ class Model:
             z: (records, latent), finite.
             num_sweeps: decodings and encodings of every point; 0 leaves the points as they are.
             seed: of z ~ q.
+            watch: shown how far it is.
 
         Returns:
             (records, latent), float32.
         """
         points = self._points(z)
         for sweep in range(num_sweeps):
-            units = self.vae.decode(points, self.codec.num_units)
-            points = self.reading.codes(units, None if sweep == num_sweeps - 1 else generator(seed, sweep, "sweeps"))
+            noise = None if sweep == num_sweeps - 1 else generator(seed, sweep, "sweeps")
+            blocks = _blocks(points, f"sweep {sweep + 1} of {num_sweeps}", watch)
+            codes = [self.reading.codes(self.vae.decode(block, self.codec.num_units), noise) for block in blocks]
+            points = torch.cat(codes)
         return points.cpu().numpy()
 
     def prior(self, name: PriorName) -> Prior:
@@ -328,6 +341,13 @@ class Model:
         model = cls(codec, vae.to(device), config["about"], stored.read(Path(folder)))
         model.card = files.text("MODEL_CARD.md")
         return model
+
+
+def _blocks(points: torch.Tensor, stage: str, watch: Watch | None) -> Iterator[torch.Tensor]:
+    """Latent points in blocks; each is told of when the next is asked for."""
+    for block in torch.split(points, DECODE_BLOCK):
+        yield block
+        (watch or Unwatched())(stage, len(block), len(points))
 
 
 def _valid(codec: SmilesCodec, units: torch.Tensor) -> NDArray[np.bool_]:

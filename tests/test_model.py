@@ -86,6 +86,24 @@ def test_whoever_watches_sees_every_sample_and_the_samples_stay(
     assert model.decode(np.empty((0, model.latent_size))) == []
 
 
+def test_whoever_watches_sees_every_sweep_and_the_guard_and_nothing_depends_on_the_blocks(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awake = wide_awake(model)
+    z = awake.sample_prior(600, seed=4)
+    swept, guarded = awake.swept(z, 2, seed=5), awake.decode_guarded(z)
+    assert guarded.share_intervened > 0
+    monkeypatch.setattr("molvae.model.DECODE_BLOCK", 512)  # whole blocks of the encoder's noise
+    seen: list[tuple[str, int, int]] = []
+    watch = lambda *stage: seen.append(stage)  # noqa: E731
+    np.testing.assert_allclose(awake.swept(z, 2, seed=5, watch=watch), swept, atol=1e-5)  # type: ignore[arg-type]
+    by_blocks = awake.decode_guarded(z, watch=watch)  # type: ignore[arg-type]
+    assert by_blocks.strings == guarded.strings
+    np.testing.assert_array_equal(by_blocks.intervened, guarded.intervened)
+    stages = ("sweep 1 of 2", "sweep 2 of 2", "guarded decoding")
+    assert seen == [(stage, done, 600) for stage in stages for done in (512, 88)]
+
+
 def test_a_sweep_decodes_and_encodes_again_and_the_last_takes_the_mean(model: Model) -> None:
     other = wide_awake(model)
     z = other.sample_prior(300, seed=3)

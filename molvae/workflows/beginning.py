@@ -64,10 +64,10 @@ def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> No
     base = None if start is None else Model.load(find(start))
     if base is not None:
         settings = configured_as(settings, base)
-    else:
-        _refuse_idle_decoder(settings)
     check_data(settings)
-    _try_out(settings)
+    learning = _try_out(settings)
+    if base is None:
+        _require_learning_decoder(settings, learning)
     training = settings.training
     if training.precision == "auto":
         training.precision = choose_precision(_device_type(training.accelerator))
@@ -98,8 +98,11 @@ def _device_type(accelerator: str) -> str:
     return kind
 
 
-def _try_out(settings: RunConfig) -> None:
+def _try_out(settings: RunConfig) -> set[str]:
     """Build every part and take one step of every phase: a mistake must show before the data are read.
+
+    Returns:
+        The names of the parameters that learn in some phase.
 
     Raises:
         ConfigError: something in the configuration that cannot be.
@@ -110,9 +113,10 @@ def _try_out(settings: RunConfig) -> None:
         require_multiple(training.snapshot_epochs, training.validate_every)
     plan(settings).score(dict.fromkeys(_figures(settings), 0.0))
     try:
+        learning: set[str] = set()
         vae = build_vae(settings, vocabulary_size=2, num_pixels=4)
         for phase in build_phases(settings, vae):
-            freeze_all_but(phase.objective, phase.trainable)
+            learning |= freeze_all_but(phase.objective, phase.trainable).keys()
             for epoch in (0.0, phase.epochs):
                 loss = phase.objective(_smallest_batch(settings), Step(0, epoch))
                 _require_learning_rate(phase, epoch)
@@ -124,20 +128,23 @@ def _try_out(settings: RunConfig) -> None:
             got=str(error).partition("\n")[0],
             hint="Check [model] and [training].",
         ) from error
+    return learning
 
 
-def _refuse_idle_decoder(settings: RunConfig) -> None:
+def _require_learning_decoder(settings: RunConfig, learning: set[str]) -> None:
     """A fresh decoder must learn in some phase.
 
     Raises:
         ConfigError: it does in none, as with a preset that is meant for a trained model.
     """
-    learning = [name for phase in settings.training.phase for name in phase.trainable or ["vae"]]
-    if not any("vae.decoder".startswith(name) or name.startswith("vae.decoder.") for name in learning):
+    if not any(name.startswith("vae.decoder.") for name in learning):
         raise ConfigError(
-            "a decoder that never learns", where="training.phase", got=f"{', '.join(learning)}",
-            expected="a phase in which vae.decoder learns, or a trained model to start from", hint="Give one: --from MODEL.",
-        )  # fmt: skip
+            "a decoder that never learns",
+            where="training.phase",
+            got=", ".join(part for phase in settings.training.phase for part in phase.trainable or ()),
+            expected="a phase in which vae.decoder learns, or a trained model to start from",
+            hint="Give one: --from MODEL.",
+        )
 
 
 def _require_learning_rate(phase: Phase, epoch: float) -> None:

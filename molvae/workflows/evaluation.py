@@ -69,12 +69,11 @@ def evaluate(
     """
     suite = SuiteOptions(reference, reference_scaffolds, train, tuple(unique_at), confidence, num_jobs, seed)
     target = None if output is None else Path(output)
-    stages = Stages(quiet)
     if isinstance(given, Model) or is_model(given):
-        job = ModelEvaluation(
-            given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior, sweeps, guard  # type: ignore[arg-type]
-        )  # fmt: skip
-        content, table = job.run()
+        with Stages(quiet) as stages:
+            content, table = ModelEvaluation(
+                given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior, sweeps, guard  # type: ignore[arg-type]
+            ).run()  # fmt: skip
     else:
         if latent is not None:
             raise InputError("a latent space of molecules without a model", where="--latent", got=str(given),
@@ -82,8 +81,8 @@ def evaluate(
         if guard:
             raise InputError("a guard of molecules without a model", where="--guard", got=str(given),
                              expected="a run folder or a model folder as the first argument")
-        report = evaluate_generated(given, progress=stages, **suite.arguments)
-        stages.close()
+        with Stages(quiet) as stages:
+            report = evaluate_generated(given, progress=stages, **suite.arguments)
         report.about["versions"] = versions() | report.about["versions"]
         if target is not None:
             report.save(target)

@@ -48,12 +48,12 @@ def sample(
         return _sample_guarded(loaded, num, output, prior, sweeps, valid_only, seed, quiet)
     if not isinstance(loaded.codec, SmilesCodec):
         return _sample_images(loaded, num, output, seed, prior, sweeps)
-    drawn, stages = 0, Stages(quiet)
-    if valid_only:
-        smiles, drawn = sample_valid(loaded, num, seed, prior, sweeps, stages)
-    else:
-        smiles = list(loaded.sample(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages))
-    stages.close()
+    drawn = 0
+    with Stages(quiet) as stages:
+        if valid_only:
+            smiles, drawn = sample_valid(loaded, num, seed, prior, sweeps, stages)
+        else:
+            smiles = list(loaded.sample(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages))
     _write_lines(output, smiles)
     if not quiet:
         figures = validity_figures(smiles)
@@ -101,7 +101,8 @@ def decode(model: str | Path, latents: Path, output: Path, *, guard: bool = Fals
     z = _read_latents(latents, loaded.latent_size)
     if guard:
         return _write_guarded(loaded, z, output, quiet)
-    smiles = list(loaded.decode(z))
+    with Stages(quiet) as stages:
+        smiles = list(loaded.decode(z, watch=stages))
     _write_lines(output, smiles)
     if not quiet:
         print(f"{len(smiles):,} points decoded, validity {validity_figures(smiles)['validity']:.4f} → {output}")
@@ -145,23 +146,25 @@ def _sample_guarded(
 ) -> Path:
     if valid_only:
         raise InputError("two ways to valid samples", where="--guard", got="--valid-only, too", hint="Leave one of them out.")
-    stages = Stages(quiet)
-    z = model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages)
-    stages.close()
+    with Stages(quiet) as stages:
+        z = model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages)
     return _write_guarded(model, z, output, quiet)
 
 
 def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bool) -> Path:
     """The guarded strings; with and without the guard is what is printed."""
-    guarded = model.decode_guarded(z)
-    _write_lines(output, guarded.strings)
-    if not quiet:
-        with_guard, without = (validity_figures(smiles) for smiles in (guarded.strings, model.decode(z)))
-        print(
-            f"{len(z):,} points decoded with the guard, which changed {guarded.share_intervened:.4f} of the strings: "
-            f"validity {with_guard['validity']:.4f} (without it {without['validity']:.4f}), "
-            f"uniqueness of the valid {with_guard['uniqueness']:.4f} ({without['uniqueness']:.4f}) → {output}"
-        )
+    with Stages(quiet) as stages:
+        guarded = model.decode_guarded(z, watch=stages)
+        _write_lines(output, guarded.strings)
+        if quiet:
+            return output
+        without = validity_figures(model.decode(z, watch=stages))
+    with_guard = validity_figures(guarded.strings)
+    print(
+        f"{len(z):,} points decoded with the guard, which changed {guarded.share_intervened:.4f} of the strings: "
+        f"validity {with_guard['validity']:.4f} (without it {without['validity']:.4f}), "
+        f"uniqueness of the valid {with_guard['uniqueness']:.4f} ({without['uniqueness']:.4f}) → {output}"
+    )
     return output
 
 

@@ -50,7 +50,8 @@ def guarded_metrics(
     reports, shares = [], []
     for seed in seeds:
         stages.say(f"seed {seed}: {num:,} samples with the guard")
-        guarded = model.decode_guarded(model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages))
+        z = model.sample_prior(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages)
+        guarded = model.decode_guarded(z, watch=stages)
         write(seed, guarded.strings, "guarded")
         shares.append(guarded.share_intervened)
         reports.append(evaluate(guarded.strings, progress=stages, **{**suite, "seed": seed, "confidence": False}))

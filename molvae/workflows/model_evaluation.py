@@ -125,7 +125,6 @@ class ModelEvaluation:
             if fcd is not None:
                 self._latent(chemistry)
                 self._draw(fcd)
-        self.stages.close()
         self._save()
         return self.content, self._table()
 

@@ -95,13 +95,12 @@ def fit_prior(
             "a model that ships with molvae is not changed", where="fit-prior", got=str(model),
             hint=f"Make a copy: molvae.load('{model}').save('mine'), then `molvae fit-prior mine DATA`.",
         )  # fmt: skip
-    stages = Stages(quiet)
     records = read_records(loaded, data, smiles_column, part="train", quiet=quiet)
     records = choose(records, _enough(prior, limit), seed)
-    train, held_out = codes_of(loaded, records, fit, prior.codes_per_record, stages)
-    began = time.monotonic()
-    figures: dict[str, float | None] = {**prior.fit(train, held_out, seed, stages)}
-    stages.close()
+    with Stages(quiet) as stages:
+        train, held_out = codes_of(loaded, records, fit, prior.codes_per_record, stages)
+        began = time.monotonic()
+        figures: dict[str, float | None] = {**prior.fit(train, held_out, seed, stages)}
     figures["nearest_distance_ratio"] = nearest_distance_ratio(prior, train, held_out, seed)
     prior.about = {
         **{name: value for name, value in environment().items() if name != "hardware"},

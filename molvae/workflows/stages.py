@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from tqdm import tqdm
 
@@ -23,6 +23,12 @@ class Stages:
         self._quiet, self._shortest = quiet, shortest
         self._stage = ""
         self._bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that ``done`` more of ``total`` are done."""
