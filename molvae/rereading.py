@@ -48,7 +48,7 @@ class Rereading:
 
     def _of(self, batch: Batch) -> Tensor:
         features = self.vae.encoder(batch)
-        scores = self.vae.decoder(self.vae.posterior(features).mean, batch)
+        scores = self.vae.decoder(self.vae.posterior(features).centre, batch)
         said = [self.vae.likelihood(scores, batch, tau) for tau in self._temperatures]
         losses = [reconstruction.loss.clamp_min(0).log1p() for reconstruction in said]
         counts = [said[0].num_units - said[0].num_correct, said[0].num_units]
@@ -63,5 +63,5 @@ class Rereading:
         points = []
         for block in torch.split(units, ENCODE_BLOCK):
             q = self.vae.encode(self.codec.read(block))
-            points.append((q.mean if noise is None else q.transform(q.noise(len(block), noise))).float())
+            points.append((q.centre if noise is None else q.transform(q.noise(len(block), noise))).float())
         return torch.cat(points)

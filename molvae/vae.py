@@ -48,7 +48,7 @@ class VAE(nn.Module):
         prior = PRIORS.build(spec["prior"], **context)
         encoder = ENCODERS.build(spec["encoder"], **context)
         posterior = POSTERIORS.build(
-            spec["posterior"], num_features=encoder.num_features, support=prior.support, **context
+            spec["posterior"], num_features=encoder.num_features, **prior.geometry, **context
         )
         decoder = DECODERS.build(spec["decoder"], **context)
         return cls(encoder, posterior, prior, decoder, LIKELIHOODS.build(spec["likelihood"], **context))
@@ -79,8 +79,8 @@ class VAE(nn.Module):
         """q(z | x) for every record of the batch."""
         return self.posterior(self.encoder(batch))  # type: ignore[no-any-return]
 
-    def kl(self, q: Distribution) -> Float[Tensor, "batch latent"]:
-        """KL(q ‖ p) in nats, per record and, where it factorises, per latent dimension."""
+    def kl(self, q: Distribution) -> Float[Tensor, "batch latents"]:
+        """KL(q ‖ p) in nats, per record and, where it factorises, per latent."""
         return divergence(q, self.prior.distribution())
 
     def decode(self, z: Float[Tensor, "batch latent"], max_length: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -12,18 +12,23 @@ from torch.distributions import Distribution
 from molvae.distributions.fitting import Watch
 from molvae.parts import Axis, Part
 
-Support = Literal["real", "cube"]
-"""Where latent points live: all of R^d, or the cube [-1, 1]^d."""
+Support = Literal["real", "cube", "one-hot"]
+"""Where latent points live: all of R^d, the cube [-1, 1]^d, or the points that say one of k values n times."""
+
+CONTINUOUS: tuple[Support, ...] = ("real", "cube")
+"""Supports with a point between any two."""
 
 
-class Reparameterised(Distribution):
-    """A distribution over latent points whose samples are a differentiable function of parameter-free noise.
+class FromNoise(Distribution):
+    """A distribution over latent points whose samples are a function of parameter-free noise.
 
-    Factorised members have ``batch_shape = (batch, latent)`` and an empty ``event_shape``, so that their KL divergence
-    comes per dimension.
+    Factorised members have a ``batch_shape`` of (batch, latents), so that their KL divergence comes per latent.
     """
 
-    has_rsample = True
+    @property
+    def centre(self) -> Float[Tensor, "batch latent"]:
+        """The one latent point that stands for the distribution: what a record is encoded to."""
+        raise NotImplementedError
 
     def noise(self, num_records: int, generator: torch.Generator | None = None) -> Float[Tensor, "records latent"]:
         """Noise for ``num_records`` records (not necessarily this distribution's own number), without gradient."""
@@ -34,16 +39,24 @@ class Reparameterised(Distribution):
         raise NotImplementedError
 
 
+class Reparameterised(FromNoise):
+    """One whose samples are a differentiable function of the noise and the parameters."""
+
+    has_rsample = True
+
+
 class Posterior(Part, nn.Module):
     """q(z | x): features to a distribution.
 
-    Built with ``num_features``, ``latent_size`` and the ``support`` of the prior.
-    ``has_rsample`` says that samples carry a gradient.
+    Built with ``num_features``, ``latent_size`` and the ``geometry`` of the prior.
+    ``has_rsample`` says that samples carry a gradient, ``is_discrete`` that there are finitely many of them: the distribution is
+    then a `OneHot`.
     """
 
     has_rsample: ClassVar[bool] = False
+    is_discrete: ClassVar[bool] = False
 
-    def forward(self, features: Float[Tensor, "batch features"]) -> Reparameterised:
+    def forward(self, features: Float[Tensor, "batch features"]) -> FromNoise:
         """The posterior of every record."""
         raise NotImplementedError
 
@@ -53,6 +66,11 @@ class Prior(Part, nn.Module):
 
     support: Support
     latent_size: int
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """What a posterior has to know of the space that it shares with this prior."""
+        return {"support": self.support}
 
     def distribution(self) -> Distribution:
         """p(z) on the device of the module, with ``batch_shape = (latent,)`` if it factorises."""

@@ -1,9 +1,13 @@
-"""KL divergences in nats, per latent dimension; importing this module registers them.
+"""KL divergences in nats, per latent; importing this module registers them.
 
 With a = E[e²] / 2 and c = E[log k(e)] of the kernel (Polykovskiy and Vetrov 2020):
 
     KL(q ‖ N(0, 1))    = m²/2 + a s² - log s + log(2π)/2 + c
     KL(q ‖ U[-1, 1])   = -log s + log 2 + c    if [m - s, m + s] is inside [-1, 1], else infinite
+
+and of one latent of k values, per latent and not per coordinate of its one-hot point:
+
+    KL(q ‖ uniform)    = Σ_v q(v) log q(v) + log k
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from torch.distributions.kl import register_kl
 
 from molvae.distributions.base import Posterior, Prior
 from molvae.distributions.location_scale import LocationScale
+from molvae.distributions.one_hot import OneHot, UniformOneHot
 from molvae.distributions.priors import StandardNormal, UniformCube
 from molvae.errors import ConfigError
 
@@ -38,6 +43,16 @@ def _kl_to_cube(q: LocationScale, p: UniformCube) -> Tensor:
     # Rounding may carry an interval that touches a face a little beyond it.
     outside = q.loc.abs() + q.scale > 1 + 64 * torch.finfo(q.loc.dtype).eps
     return (math.log(2) + q.kernel.negative_entropy - q.log_scale).masked_fill(outside, math.inf)
+
+
+@register_kl(OneHot, UniformOneHot)  # type: ignore[no-untyped-call, untyped-decorator]
+def _kl_to_uniform_values(q: OneHot, p: UniformOneHot) -> Tensor:
+    if q.event_shape != p.event_shape:
+        raise ConfigError(
+            "a posterior and a prior of different values", where="posterior.num_values",
+            got=q.event_shape[0], expected=p.event_shape[0], hint="Leave it out: the prior's is taken.",
+        )
+    return (q.log_probs.exp() * q.log_probs).sum(-1) + math.log(q.num_values)
 
 
 def divergence(q: Distribution, p: Distribution) -> Tensor:

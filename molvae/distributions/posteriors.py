@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from molvae.distributions import kernels
-from molvae.distributions.base import POSTERIORS, Posterior, Support
+from molvae.distributions.base import CONTINUOUS, POSTERIORS, Posterior, Support
 from molvae.distributions.kernels import Kernel
 from molvae.distributions.location_scale import LocationScale
 from molvae.errors import ConfigError
@@ -62,9 +62,10 @@ class LocationScalePosterior(Posterior):
 
     def __init__(self, num_features: int, latent_size: int, support: Support = "real"):
         super().__init__()
-        if support not in get_args(Support):
+        if support not in CONTINUOUS:
             raise ConfigError(
-                "unknown support", where="posterior.support", got=f"'{support}'", expected="'real' or 'cube'"
+                "a continuous posterior on a space that is not", where="posterior.support", got=f"'{support}'",
+                expected="'real' or 'cube'", hint="The posterior of a categorical prior is 'categorical'.",
             )
         if support == "cube" and not self.kernel.bounded:
             raise ConfigError(

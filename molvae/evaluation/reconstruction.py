@@ -74,7 +74,7 @@ def unit_accuracy(model: Model, records: Records) -> float | None:
     correct = total = 0
     for start in range(0, len(records), ENCODE_BLOCK):
         batch = model.codec.encode(records[start : start + ENCODE_BLOCK]).to(model.vae.device)
-        scores = model.vae.decoder(model.vae.encode(batch).mean, batch)
+        scores = model.vae.decoder(model.vae.encode(batch).centre, batch)
         match = model.vae.likelihood(scores, batch, 0.5)
         correct += int(match.num_correct.sum())
         total += int(match.num_units.sum())

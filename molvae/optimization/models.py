@@ -9,6 +9,7 @@ from typing import Any
 from molvae.artifacts import MANIFEST, remove_folder, remove_leftovers
 from molvae.data.cache import file_sha256
 from molvae.data.codecs import SmilesCodec
+from molvae.distributions import CONTINUOUS
 from molvae.errors import ArtifactError, InputError
 from molvae.model import Model, find, load
 from molvae.optimization.settings import FileSettings
@@ -86,6 +87,9 @@ def _of_molecules(folder: Path) -> Model:
     model = load(folder)
     if not isinstance(model.codec, SmilesCodec):
         raise InputError("a model of images", where=folder, expected="a model of molecules")
+    if model.vae.prior.support not in CONTINUOUS:
+        raise InputError("a model of discrete latents", where=folder, got=f"prior '{model.vae.prior.kind}'",
+                         expected="a latent space to move in", hint="Its samples can be scored; strategies move between points.")  # fmt: skip
     return model
 
 
