@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 ScheduleSpec = float | Spec
-PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits")
+PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits", "discrete")
 WEIGHING = ("beta", "free_bits", "convention")
 """What weighs the KL divergence in a bound; under GECO a multiplier does."""
 
@@ -233,10 +233,12 @@ def resolve(config: RunConfig) -> RunConfig:
 
 
 def _closed(value: Any, epochs: float) -> Any:
-    """A schedule with its end filled in; anything else as it is."""
-    if isinstance(value, Mapping) and value.get("kind") in schedules.KINDS:
+    """A schedule with its end filled in, also inside the table of a part; anything else as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    if value.get("kind") in schedules.KINDS:
         return schedules.describe(schedules.resolve(value, epochs))
-    return value
+    return {key: _closed(entry, epochs) for key, entry in value.items()}
 
 
 def with_floor(config: RunConfig, floor: float) -> RunConfig:

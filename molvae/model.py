@@ -16,7 +16,7 @@ from molvae import artifacts, shipped
 from molvae.data.batches import Batch
 from molvae.data.codecs import Codec, SmilesCodec
 from molvae.data.codecs import load as load_codec
-from molvae.distributions import CONTINUOUS, FittedPrior, Prior, stored
+from molvae.distributions import FittedPrior, Prior, stored
 from molvae.distributions.fitting import Unwatched, Watch
 from molvae.distributions.noise import generator
 from molvae.errors import ArtifactError, InputError
@@ -274,9 +274,6 @@ class Model:
         """
         if num_points < 2:
             raise InputError("too few points for a line", where="interpolate", got=num_points, expected="2 or more")
-        if self.vae.prior.support not in CONTINUOUS:
-            raise InputError("a line through discrete latents", where="interpolate", got=f"prior '{self.vae.prior.kind}'",
-                             expected="a model of continuous latents")  # fmt: skip
         ends = self.encode([first, last])
         weights = np.linspace(0.0, 1.0, num_points, dtype=np.float32)[:, None]
         z = (1.0 - weights) * ends[0] + weights * ends[1]

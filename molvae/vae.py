@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from molvae.data.batches import Batch
-from molvae.distributions import POSTERIORS, PRIORS, Posterior, Prior, Reparameterised
+from molvae.distributions import POSTERIORS, PRIORS, FromNoise, Posterior, Prior
 from molvae.distributions.kl import divergence
 from molvae.errors import ConfigError
 from molvae.likelihoods import LIKELIHOODS, Likelihood
@@ -75,7 +75,7 @@ class VAE(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
-    def encode(self, batch: Batch) -> Reparameterised:
+    def encode(self, batch: Batch) -> FromNoise:
         """q(z | x) for every record of the batch."""
         return self.posterior(self.encoder(batch))  # type: ignore[no-any-return]
 

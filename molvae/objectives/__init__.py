@@ -2,9 +2,13 @@
 
 from molvae.objectives.base import OBJECTIVES, Loss, Objective
 from molvae.objectives.constraints import CONSTRAINTS, Constraint, ExactReconstruction
+from molvae.objectives.direct import DirectArgMax
 from molvae.objectives.elbo import ELBO, Pretraining
-from molvae.objectives.estimators import ESTIMATORS, Pathwise
+from molvae.objectives.enumeration import Enumeration
+from molvae.objectives.estimators import ESTIMATORS, Estimator, Pathwise
 from molvae.objectives.geco import GECO
+from molvae.objectives.relaxation import GumbelSoftmax, StraightThrough
+from molvae.objectives.score_function import ScoreFunction
 
 __all__ = [
     "CONSTRAINTS",
@@ -13,9 +17,15 @@ __all__ = [
     "GECO",
     "OBJECTIVES",
     "Constraint",
+    "DirectArgMax",
+    "Enumeration",
+    "Estimator",
     "ExactReconstruction",
+    "GumbelSoftmax",
     "Loss",
     "Objective",
     "Pathwise",
     "Pretraining",
+    "ScoreFunction",
+    "StraightThrough",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from molvae.data.batches import Batch
 from molvae.parts import Axis, Part
 from molvae.schedules import Step
 from molvae.vae import VAE
+
+ScheduleSpec = float | dict[str, Any]
+"""A number, or a schedule as a configuration writes it."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -10,12 +10,13 @@ from torch import Tensor
 
 from molvae import schedules
 from molvae.data.batches import Batch
-from molvae.distributions import Reparameterised
+from molvae.distributions import FromNoise
 from molvae.distributions.kl import check_kl
 from molvae.errors import ConfigError
 from molvae.likelihoods import LIKELIHOODS, Reconstruction
-from molvae.objectives.base import OBJECTIVES, Loss, Objective
-from molvae.objectives.estimators import ESTIMATORS
+from molvae.objectives import estimators
+from molvae.objectives.base import OBJECTIVES, Loss, Objective, ScheduleSpec
+from molvae.objectives.estimators import EstimatorSpec
 from molvae.objectives.reduction import detached, mean_over_records, mean_over_units, sum_over_processes
 from molvae.schedules import Step
 from molvae.vae import VAE
@@ -27,7 +28,6 @@ Convention = Literal["per-record", "per-unit"]
 ``per-unit``: the mean over all units (tokens, pixels), the published DD-VAE code's: a β there is β · (mean units a record)
 in the other convention, about 35 times as much on MOSES.
 """
-ScheduleSpec = float | dict[str, Any]
 
 
 class Bound(Objective):
@@ -36,14 +36,14 @@ class Bound(Objective):
     Args:
         vae: the model.
         tau: temperature schedule of a deterministic likelihood.
-        estimator: how q(z | x) is sampled.
+        estimator: how the gradient of the expected reconstruction loss is taken: a kind, or a table with its settings.
     """
 
-    def __init__(self, vae: VAE, tau: ScheduleSpec | None, estimator: str):
+    def __init__(self, vae: VAE, tau: ScheduleSpec | None, estimator: EstimatorSpec):
         super().__init__()
         self.vae = vae
         self.tau = None if tau is None else schedules.build(tau)
-        self.estimator = ESTIMATORS.build({"kind": estimator})
+        self.estimator = estimators.build(estimator)
         self.estimator.check(vae.posterior)
         check_kl(vae.posterior, vae.prior)
         if vae.likelihood.has_temperature and self.tau is None:
@@ -59,11 +59,14 @@ class Bound(Objective):
         tau = None if self.tau is None else self.tau(step.epoch)
         return self.vae.likelihood(scores, batch, tau)  # type: ignore[no-any-return]
 
-    def terms(self, batch: Batch, step: Step) -> tuple[Reconstruction, Reparameterised]:
-        """Encode, sample, score: the reconstruction of a sample and the posterior it came from."""
+    def terms(self, batch: Batch, step: Step) -> tuple[Reconstruction, FromNoise]:
+        """Encode, sample, score: the reconstruction of a sample, with the estimator's gradient, and the posterior it came from."""
         q = self.vae.encode(batch)
-        z = self.estimator.sample(q, batch, step)
-        return self.reconstruct(self.vae.decoder(z, batch), batch, step), q
+
+        def score(z: Tensor) -> Reconstruction:
+            return self.reconstruct(self.vae.decoder(z, batch), batch, step)
+
+        return self.estimator(q, score, batch, step), q
 
     def figures(self, reconstruction: Reconstruction, kl: Tensor, batch: Batch) -> dict[str, Tensor | float]:
         """What is logged of any bound: nats a record, exact matches and correct units, as shares of the whole batch."""
@@ -90,7 +93,7 @@ class ELBO(Bound):
         tau: temperature of a deterministic likelihood, a number or a schedule.
         free_bits: nats of KL in each latent dimension that cost nothing (Kingma et al. 2016, Eq. 15).
         convention: what the reconstruction loss is divided by; see ``Convention``.
-        estimator: how q(z | x) is sampled.
+        estimator: how the gradient is taken, ``"direct-argmax"`` or ``{"kind": "direct-argmax", "epsilon": 0.5}`` for example.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class ELBO(Bound):
         tau: ScheduleSpec | None = None,
         free_bits: float = 0.0,
         convention: Convention = "per-record",
-        estimator: str = "pathwise",
+        estimator: EstimatorSpec = "pathwise",
     ):
         super().__init__(vae, tau, estimator)
         if convention not in get_args(Convention):
@@ -154,7 +157,7 @@ class Pretraining(ELBO):
         tau: ScheduleSpec | None = None,
         free_bits: float = 0.0,
         convention: Convention = "per-record",
-        estimator: str = "pathwise",
+        estimator: EstimatorSpec = "pathwise",
     ):
         super().__init__(vae, beta, tau, free_bits, convention, estimator)
         self.weight = schedules.build(weight)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from molvae.data.batches import Batch
-from molvae.objectives.base import OBJECTIVES, Loss
+from molvae.objectives.base import OBJECTIVES, Loss, ScheduleSpec
 from molvae.objectives.constraints import CONSTRAINTS, Violation
-from molvae.objectives.elbo import Bound, ScheduleSpec, sum_dimensions
+from molvae.objectives.elbo import Bound, sum_dimensions
+from molvae.objectives.estimators import EstimatorSpec
 from molvae.objectives.reduction import detached, mean_over_records
 from molvae.schedules import Step
 from molvae.vae import VAE
@@ -35,7 +36,7 @@ class GECO(Bound):
         log_multiplier_min: floor of log λ.
         log_multiplier_max: ceiling of log λ. Above e⁴ the KL divergence weighs next to nothing already; a higher ceiling only
             takes λ longer to come down from.
-        estimator: how q(z | x) is sampled.
+        estimator: how the gradient is taken, as for ``elbo``.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class GECO(Bound):
         log_multiplier_start: float = 4.0,
         log_multiplier_min: float = -3.0,
         log_multiplier_max: float = 4.0,
-        estimator: str = "pathwise",
+        estimator: EstimatorSpec = "pathwise",
     ):
         super().__init__(vae, tau, estimator)
         self.constraints = [CONSTRAINTS.build(spec) for spec in constraints]

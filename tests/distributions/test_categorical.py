@@ -62,7 +62,7 @@ def test_a_point_that_blocks_do_not_fill_is_refused(latent_size, num_values, mes
 def test_discrete_and_continuous_do_not_mix():
     with pytest.raises(ConfigError, match="got a 'categorical' posterior with a prior on 'real'"):
         POSTERIORS.build({"kind": "categorical"}, num_features=5, latent_size=6, support="real")
-    with pytest.raises(ConfigError, match="got 'one-hot'.*posterior of a categorical prior is 'categorical'"):
+    with pytest.raises(ConfigError, match=r"got 'one-hot'.*posterior of a categorical prior is 'categorical'"):
         POSTERIORS.build({"kind": "tricube"}, num_features=5, latent_size=6, support="one-hot")
     with pytest.raises(ConfigError, match=r"no closed form.*OneHot against StandardNormal"):
         check_kl(posterior(), PRIORS["normal"](6))
