@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from molvae import config
+from molvae import config, schedules
 from molvae.errors import ConfigError
 from molvae.objectives import OBJECTIVES
 from molvae.vae import VAE
@@ -46,6 +47,28 @@ def test_later_layers_win(tmp_path: Path) -> None:
     settings = config.load("demo", file, ["training.epochs=5"], {"seed": 7, "training.devices": None})
     assert (settings.training.epochs, settings.training.batch_size, settings.seed) == (5, 64, 7)
     assert settings.training.devices == 1
+
+
+def test_a_schedule_inside_the_table_of_an_estimator_ends_with_its_phase() -> None:
+    falling = "{kind='gumbel-softmax', tau={kind='log-linear', start=1.0, end=0.1}}"
+    settings = config.load("discrete", assignments=[f"training.phase.0.objective.estimator={falling}", "training.epochs=7"])
+    estimator = settings.training.phase[0].objective["estimator"]
+    assert (estimator["kind"], estimator["tau"]["end_epoch"]) == ("gumbel-softmax", 7.0)
+    plain = config.load("discrete", assignments=["training.phase.0.objective.estimator=score-function"])
+    assert plain.training.phase[0].objective["estimator"] == "score-function"
+
+
+def test_the_discrete_preset_has_the_published_values() -> None:
+    """ε = max(0.1, exp(-1e-5 t)) at 500 steps an epoch (methods.md b.2)."""
+    settings = config.load("discrete")
+    (phase,), vae = settings.training.phase, build(settings)
+    epsilon = schedules.build(phase.objective["estimator"]["epsilon"])
+    for epoch in (0, 100, 300, 460, 500):
+        assert epsilon(epoch) == pytest.approx(max(0.1, math.exp(-1e-5 * 500 * epoch)), rel=1e-3)
+    assert (vae.posterior.num_latents, vae.posterior.num_values) == (1, 10)
+    assert (settings.training.epochs, settings.training.batch_size, phase.learning_rate) == (300, 100, 1e-3)
+    bits = config.load("discrete", assignments=["model.latent_size=30", "model.prior.num_values=2"])
+    assert (build(bits).posterior.num_latents, build(bits).posterior.num_values) == (15, 2)
 
 
 def test_a_part_of_another_kind_replaces_the_whole_part() -> None:

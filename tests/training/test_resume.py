@@ -12,12 +12,13 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import molvae.objectives.geco
-from molvae.training import Checkpoints
+from molvae.training import Checkpoints, Phase
 from tests.torture import FULL, note
 from tests.training import toy
 
@@ -95,9 +96,10 @@ def test_a_killed_run_ends_with_the_same_weights_and_losses(tmp_path: Path) -> N
                    "at_any_time": kills.count("time"), "runs": runs, "different_endings": 0})
 
 
-def test_an_interrupted_run_saves_and_goes_on(tmp_path: Path) -> None:
-    assert start(tmp_path / "whole") == 0
-    trainer = toy.trainer(tmp_path / "stopped")
+@pytest.mark.parametrize("phases", [toy.phases, toy.discrete_phases])
+def test_an_interrupted_run_saves_and_goes_on(tmp_path: Path, phases: Callable[[], list[Phase]]) -> None:
+    toy.trainer(tmp_path / "whole", entries=phases()).fit()
+    trainer = toy.trainer(tmp_path / "stopped", entries=phases())
     attend, steps = trainer._attend, iter(range(100))
 
     def attend_and_press() -> None:
@@ -109,5 +111,5 @@ def test_an_interrupted_run_saves_and_goes_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         trainer.fit()
     assert trainer.checkpoints.load_last().clock.index == 18
-    toy.trainer(tmp_path / "stopped").fit(resume=True)
+    toy.trainer(tmp_path / "stopped", entries=phases()).fit(resume=True)
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")

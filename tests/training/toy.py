@@ -49,6 +49,20 @@ def phases() -> list[Phase]:
     ]
 
 
+def discrete_phases() -> list[Phase]:
+    """Bits by the score function, whose baseline is a memory, then by direct optimisation with an ε that falls."""
+    torch.manual_seed(0)
+    mlp = {"kind": "mlp", "hidden_sizes": [24]}
+    spec = {"encoder": mlp, "posterior": {"kind": "categorical"}, "prior": {"kind": "categorical"}, "decoder": mlp,
+            "likelihood": {"kind": "bernoulli_pixels"}}
+    model = VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=6)
+    direct = {"kind": "direct-argmax", "epsilon": {"kind": "linear", "start": 1.0, "end": 0.5, "end_epoch": 2}}
+    return [
+        Phase("score", ELBO(model, estimator="score-function"), 4, 1e-2),
+        Phase("direct", ELBO(model, estimator=direct), 2, 1e-2),
+    ]
+
+
 class Validation:
     """The bound on a few images, and how often it was asked for."""
 
@@ -61,7 +75,7 @@ class Validation:
 
         self.calls += 1
         q = self.vae.encode(PixelBatch.whole(self.pixels))
-        scores = self.vae.decoder(q.mean, PixelBatch.whole(self.pixels))
+        scores = self.vae.decoder(q.centre, PixelBatch.whole(self.pixels))
         return {"valid/accuracy": float(((scores > 0) == (self.pixels > 0.5)).float().mean())}
 
 
