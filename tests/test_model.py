@@ -151,13 +151,13 @@ class UniformPosterior:
     """Uniform on ± 1/2 around its mean."""
 
     def __init__(self, mean: torch.Tensor):
-        self.mean = mean
+        self.centre = mean
 
     def noise(self, num: int, generator: torch.Generator) -> torch.Tensor:
         return torch.rand(num, 1, generator=generator) - 0.5
 
     def transform(self, noise: torch.Tensor) -> torch.Tensor:
-        return self.mean + noise
+        return self.centre + noise
 
 
 def test_one_molecule_has_one_point_however_it_is_written(model: Model) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from molvae import shipped
-from molvae.distributions import CONTINUOUS, PRIORS, FittedPrior, generator, stored
+from molvae.distributions import PRIORS, FittedPrior, generator, stored
 from molvae.distributions.memorising import nearest_distance_ratio
 from molvae.errors import ConfigError, InputError
 from molvae.model import Model, Records, find, load
@@ -23,6 +23,8 @@ from molvae.workflows.records import choose, read_records
 from molvae.workflows.stages import Stages
 
 KINDS = ("exemplars", "resampled", "gaussian", "mixture", "flow", "flow-matching")
+FITTED_AFTER = ("normal", "uniform")
+"""Priors of training whose codes are points of R^d or of a cube."""
 
 HELD_OUT = 0.05
 MOST_HELD_OUT = 5000
@@ -138,10 +140,10 @@ def build(model: Model, fit: Fit) -> FittedPrior:
             expected="more than 0, at most 1, with --on samples",
         )
     trained_with = model.vae.prior
-    if trained_with.support not in CONTINUOUS:
+    if trained_with.kind not in FITTED_AFTER:
         raise ConfigError(
             "a model whose codes are no points of a continuous space", where="model.prior", got=f"'{trained_with.kind}'",
-            expected="a model of continuous latents", hint="Sample the prior that it was trained with.",
+            expected=" or ".join(FITTED_AFTER), hint="Sample the prior that it was trained with.",
         )  # fmt: skip
     spec = {**fit.settings, "kind": fit.kind}
     with torch.random.fork_rng(devices=[]):
