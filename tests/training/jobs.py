@@ -46,9 +46,13 @@ def tasks(fabric: Fabric, dtype: torch.dtype) -> dict[str, tuple[Objective, Batc
     shards = (fabric.world_size, fabric.global_rank)
     text, pixels = text_vae().to(dtype), toy.vae().to(dtype)
     constraints = [{"kind": "exact_reconstruction", "floor": 0.9}]
+    discrete = {kind: ELBO(toy.discrete_vae().to(dtype), estimator=kind).to(dtype)
+                for kind in ("direct-argmax", "score-function")}
+    discrete["score-function"].estimator.seen.fill_(True)
     return {
         "text": (ELBO(text, beta=0.1, tau=0.1, convention="per-unit"), BucketedBatches(Table(), 31, 5, *shards)),
         "geco": (GECO(pixels, constraints, tau=0.1).to(dtype), PixelBatches(toy.images().to(dtype), 33, 5, *shards)),
+        **{kind: (bound, PixelBatches(toy.images().to(dtype), 33, 5, *shards)) for kind, bound in discrete.items()},
     }
 
 

@@ -49,13 +49,18 @@ def phases() -> list[Phase]:
     ]
 
 
-def discrete_phases() -> list[Phase]:
-    """Bits by the score function, whose baseline is a memory, then by direct optimisation with an ε that falls."""
+def discrete_vae() -> VAE:
+    """Three bits."""
     torch.manual_seed(0)
     mlp = {"kind": "mlp", "hidden_sizes": [24]}
     spec = {"encoder": mlp, "posterior": {"kind": "categorical"}, "prior": {"kind": "categorical"}, "decoder": mlp,
             "likelihood": {"kind": "bernoulli_pixels"}}
-    model = VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=6)
+    return VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=6)
+
+
+def discrete_phases() -> list[Phase]:
+    """Bits by the score function, whose baseline is a memory, then by direct optimisation with an ε that falls."""
+    model = discrete_vae()
     direct = {"kind": "direct-argmax", "epsilon": {"kind": "linear", "start": 1.0, "end": 0.5, "end_epoch": 2}}
     return [
         Phase("score", ELBO(model, estimator="score-function"), 4, 1e-2),
