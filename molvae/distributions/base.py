@@ -44,6 +44,11 @@ class Reparameterised(FromNoise):
 
     has_rsample = True
 
+    @property
+    def centre(self) -> Float[Tensor, "batch latent"]:
+        """The mean."""
+        return self.mean
+
 
 class Posterior(Part, nn.Module):
     """q(z | x): features to a distribution.

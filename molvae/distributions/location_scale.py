@@ -45,11 +45,6 @@ class LocationScale(Reparameterised):
         return self.loc
 
     @property
-    def centre(self) -> Tensor:
-        """m."""
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         """s² E[e²]."""
         return (2 * self.log_scale).exp() * (2 * self.kernel.half_second_moment)
