@@ -16,6 +16,7 @@ from molvae.model import load
 SHORT = (
     "data.num_workers=0", "training.epochs=4", "training.validate_every=2", "training.threads=1",
     "training.precision=32-true", "model.latent_size=6", "model.prior.num_values=3",
+    "training.phase.0.objective.beta=0.5",
 )  # fmt: skip
 
 
