@@ -24,8 +24,10 @@ Convention = Literal["per-record", "per-unit"]
 """What the reconstruction loss is divided by before β weighs the KL divergence (always nats a record) against it.
 
 ``per-record``: the sum over a record's units, averaged over records: β = 1 is the bound itself.
-``per-unit``: the mean over all units (tokens, pixels), the published DD-VAE code's: a β there is β · (mean units a record)
-in the other convention, about 35 times as much on MOSES.
+``per-unit``: the same divided by the units (tokens, pixels) that a record has on average in the data: a β there is β · (mean units
+a record) in the other convention, about 37 times as much on MOSES. The published DD-VAE code divides the sum over a batch drawn at
+random by that batch's own units, which is this but for the draw. Batches here are of strings of about one length: divided by their
+own units a long string would count as much as a short one, and its tokens for less.
 """
 ScheduleSpec = float | dict[str, Any]
 
@@ -117,9 +119,9 @@ class ELBO(Bound):
         """The weighted bound of a batch."""
         reconstruction, q = self.terms(batch, step)
         kl = self.vae.kl(q)
-        mean = mean_over_records if self.convention == "per-record" else mean_over_units
+        units = 1.0 if self.convention == "per-record" else batch.place.mean_units
         beta = self.beta(step.epoch)
-        value = mean(reconstruction.loss, batch.place) + beta * self._charged(kl, batch)
+        value = mean_over_records(reconstruction.loss, batch.place) / units + beta * self._charged(kl, batch)
         figures = self.figures(reconstruction, sum_dimensions(kl), batch)
         return Loss(value, detached({"loss": value, **figures, "beta": beta}, value.device))
 
