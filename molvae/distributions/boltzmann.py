@@ -124,15 +124,19 @@ class BoltzmannPrior(SmoothedPrior):
 
     @torch.no_grad()
     def advance(self, seed: int, index: int) -> None:
-        """Follow log Z to the parameters of now, and take the chains further; noise is a function of (seed, index)."""
+        """Take the chains further, and follow log Z to the parameters of now; noise is a function of (seed, index).
+
+        log Z(now) - log Z(before) = -log E_now exp(E_now(z) - E_before(z)). The chains are asked after they have moved: where they
+        stood, their noise is what the optimiser's step went by, and the two together would always find log Z too low.
+        """
         now, before = self.machine, Machine(self.bias_followed, self.weight_followed)
         with torch.autocast(self.bias.device.type, enabled=False):
-            states = self.states.to(self.bias)
-            change = before.energy(states) - now.energy(states)
-            self.log_partition.add_(change.logsumexp(0) - math.log(len(change)))
+            self.states.copy_(now.swept(self.states, self.num_sweeps, self._local(seeded(seed, index, "chains"))))
+            bits = self.states.to(self.bias)
+            change = now.energy(bits) - before.energy(bits)
+            self.log_partition.sub_(change.logsumexp(0) - math.log(len(change)))
             self.bias_followed.copy_(self.bias)
             self.weight_followed.copy_(self.weight)
-            self.states.copy_(now.swept(self.states, self.num_sweeps, self._local(seeded(seed, index, "chains"))))
 
     @torch.no_grad()
     def sample(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,8 +17,7 @@ FLOOR = 1e-6
 
 
 class Whitening(nn.Module):
-    """z = mean + L y, with L L' the codes' covariance and L symmetric; in the cube [-1, 1]^d, z = tanh(mean + L y),
-    in the unit cube (1 + tanh(mean + L y)) / 2.
+    """z = mean + L y, with L L' the codes' covariance and L symmetric; in the cube [-1, 1]^d, z = tanh(mean + L y).
 
     Args:
         latent_size: dimensions.
@@ -69,22 +66,16 @@ class Whitening(nn.Module):
     def inverse(self, y: Float[Tensor, "records latent"]) -> Float[Tensor, "records latent"]:
         """Latent points of y."""
         points: Tensor = self.mean + y @ self.scale
-        if self.support == "real":
-            return points
-        return torch.tanh(points) if self.support == "cube" else torch.sigmoid(2 * points)
+        return torch.tanh(points) if self.support == "cube" else points
 
     def log_det(self, z: Float[Tensor, "records latent"]) -> Float[Tensor, " records"]:
         """log |dy/dz|, in nats."""
         constant: Tensor = -torch.linalg.slogdet(self.scale)[1]
         if self.support == "real":
             return torch.full((len(z),), float(constant), dtype=z.dtype, device=z.device)
-        steepness: Tensor = -torch.log1p(-self._to_cube(z).square()).sum(dim=-1)
-        stretch = math.log(2) * z.shape[-1] if self.support == "unit" else 0.0
-        return constant + steepness + stretch
+        inside = z.clamp(FACE - 1, 1 - FACE)
+        steepness: Tensor = -torch.log1p(-inside.square()).sum(dim=-1)
+        return constant + steepness
 
     def _to_line(self, z: Tensor) -> Tensor:
-        return z if self.support == "real" else torch.atanh(self._to_cube(z))
-
-    def _to_cube(self, z: Tensor) -> Tensor:
-        centred = 2 * z - 1 if self.support == "unit" else z
-        return centred.clamp(FACE - 1, 1 - FACE)
+        return z if self.support == "real" else torch.atanh(z.clamp(FACE - 1, 1 - FACE))
