@@ -49,11 +49,10 @@ class RelaxedBoltzmann(Distribution):
         """
         outside = self.smoothing.outside(value)
         zero, one = self.smoothing.log_densities(torch.where(outside, 0.5, value))
-        with torch.autocast(value.device.type, enabled=False):
-            with torch.no_grad():
-                m = self.machine.mean_field(one - zero)
-                entropy = (torch.special.entr(m) + torch.special.entr(1 - m)).sum(-1)
-            bound: Tensor = ((1 - m) * zero + m * one).sum(-1) + entropy + self.log_prob_bits(m)
+        with torch.no_grad():
+            m = self.machine.mean_field(one - zero)
+            entropy = (torch.special.entr(m) + torch.special.entr(1 - m)).sum(-1)
+        bound: Tensor = ((1 - m) * zero + m * one).sum(-1) + entropy + self.log_prob_bits(m)
         return bound.masked_fill(outside.any(-1), -math.inf)
 
     def log_prob_bits(self, z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch"]:
@@ -99,7 +98,7 @@ class BoltzmannPrior(SmoothedPrior):
         self.bias = nn.Parameter(torch.zeros(latent_size))
         self.weight = nn.Parameter(torch.zeros(num_left, latent_size - num_left))
         # Fair coins are exact samples of the machine as it begins.
-        states = torch.rand(num_chains, latent_size, generator=seeded(0, 0, "chains")) < 0.5
+        states = torch.rand(num_chains, latent_size, generator=seeded(0, 0, "coins")) < 0.5
         self.register_buffer("states", states)
         self.register_buffer("log_partition", self.machine.log_partition_uncoupled().detach())
         self.register_buffer("bias_followed", torch.zeros_like(self.bias))
@@ -118,8 +117,7 @@ class BoltzmannPrior(SmoothedPrior):
         """
         with torch.no_grad():
             means, products = self.machine.statistics(self.states)
-        with torch.autocast(self.bias.device.type, enabled=False):
-            moved = means @ (self.bias - self.bias_followed) + (products * (self.weight - self.weight_followed)).sum()
+        moved = (means * (self.bias - self.bias_followed)).sum() + (products * (self.weight - self.weight_followed)).sum()
         return RelaxedBoltzmann(self.machine, self.smoothing, self.log_partition + moved)
 
     @torch.no_grad()
@@ -130,13 +128,12 @@ class BoltzmannPrior(SmoothedPrior):
         stood, their noise is what the optimiser's step went by, and the two together would always find log Z too low.
         """
         now, before = self.machine, Machine(self.bias_followed, self.weight_followed)
-        with torch.autocast(self.bias.device.type, enabled=False):
-            self.states.copy_(now.swept(self.states, self.num_sweeps, self._local(seeded(seed, index, "chains"))))
-            bits = self.states.to(self.bias)
-            change = now.energy(bits) - before.energy(bits)
-            self.log_partition.sub_(change.logsumexp(0) - math.log(len(change)))
-            self.bias_followed.copy_(self.bias)
-            self.weight_followed.copy_(self.weight)
+        self.states.copy_(now.swept(self.states, self.num_sweeps, self._local(seeded(seed, index, "chains"))))
+        bits = self.states.to(self.bias)
+        change = now.energy(bits) - before.energy(bits)
+        self.log_partition.sub_(change.logsumexp(0) - math.log(len(change)))
+        self.bias_followed.copy_(self.bias)
+        self.weight_followed.copy_(self.weight)
 
     @torch.no_grad()
     def sample(

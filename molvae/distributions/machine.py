@@ -51,10 +51,15 @@ class Machine:
         """The left and the right units."""
         return z[..., : self.num_left], z[..., self.num_left :]
 
+    def _as_precise(self) -> torch.autocast:
+        """Products as precise as W, even under autocast: energies are sums of many and are taken from each other."""
+        return torch.autocast(self.weight.device.type, enabled=False)
+
     def energy(self, z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch"]:
         """E(z); of the means of independent bits, its expectation."""
         left, right = self.halves(z)
-        return -(z @ self.bias) - ((left @ self.weight) * right).sum(-1)
+        with self._as_precise():
+            return -(z @ self.bias) - ((left @ self.weight) * right).sum(-1)
 
     def swept(
         self, z: Bool[Tensor, "chains latent"], num_sweeps: int, generator: torch.Generator | None
@@ -62,9 +67,10 @@ class Machine:
         """Both halves drawn anew, each given the other, so many times: right first, then left (block Gibbs)."""
         left, right = self.halves(z)
         bias_left, bias_right = self.halves(self.bias)
-        for _ in range(num_sweeps):
-            right = _coins(bias_right + left.to(self.weight) @ self.weight, generator)
-            left = _coins(bias_left + right.to(self.weight) @ self.weight.T, generator)
+        with self._as_precise():
+            for _ in range(num_sweeps):
+                right = _coins(bias_right + left.to(self.weight) @ self.weight, generator)
+                left = _coins(bias_left + right.to(self.weight) @ self.weight.T, generator)
         return torch.cat([left, right], dim=-1)
 
     def statistics(
@@ -73,7 +79,8 @@ class Machine:
         """Means over chains of z and of z_left z_right': those of -dE/db and -dE/dW."""
         bits = z.to(self.weight)
         left, right = self.halves(bits)
-        return bits.mean(0), left.T @ right / len(bits)
+        with self._as_precise():
+            return bits.mean(0), left.T @ right / len(bits)
 
     def mean_field(
         self, field: Float[Tensor, "*batch latent"], num_sweeps: int = 5
@@ -81,9 +88,10 @@ class Machine:
         """Means m of independent bits near exp(-E(z) + field·z), from m = 1/2 by alternating sweeps."""
         bias_left, bias_right = self.halves(self.bias + field)
         left = torch.full_like(bias_left, 0.5)
-        for _ in range(num_sweeps):
-            right = torch.sigmoid(bias_right + left @ self.weight)
-            left = torch.sigmoid(bias_left + right @ self.weight.T)
+        with self._as_precise():
+            for _ in range(num_sweeps):
+                right = torch.sigmoid(bias_right + left @ self.weight)
+                left = torch.sigmoid(bias_left + right @ self.weight.T)
         return torch.cat([left, right], dim=-1)
 
     def log_partition_uncoupled(self) -> Float[Tensor, ""]:

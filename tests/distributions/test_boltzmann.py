@@ -182,6 +182,23 @@ def test_samples_have_the_enumerated_mean(smoothing: dict[str, object]) -> None:
     assert torch.equal(z, prior.sample(num, generator(7, 0)).double())
 
 
+def test_autocast_does_not_touch_the_machine() -> None:
+    prior = learned().float()
+    zeta, logits = prior.sample(20, generator(3, 0)), torch.randn(20, LATENT, generator=generator(4, 0))
+
+    def figures() -> list[Tensor]:
+        prior.load_state_dict(start)
+        prior.advance(0, 50)
+        p = prior.distribution()
+        return [p.log_partition, p.log_prob(zeta), kl_divergence(SmoothedBernoulli(logits, prior.smoothing), p)]
+
+    start = {name: tensor.clone() for name, tensor in prior.state_dict().items()}
+    expected = figures()
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = figures()
+    assert all(torch.equal(one, other) for one, other in zip(actual, expected, strict=True))
+
+
 def test_an_advance_is_a_function_of_seed_and_step() -> None:
     first, second, third = fresh(num_chains=10), fresh(num_chains=10), fresh(num_chains=10)
     for prior, place in ((first, (1, 2)), (second, (1, 2)), (third, (1, 3))):
