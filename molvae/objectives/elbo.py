@@ -47,7 +47,7 @@ class Bound(Objective):
         self.tau = None if tau is None else schedules.build(tau)
         self.estimator = ESTIMATORS.build({"kind": estimator})
         self.estimator.check(vae.posterior)
-        check_kl(vae.posterior, vae.prior)
+        self.check_divergence()
         if vae.likelihood.has_temperature and self.tau is None:
             raise ConfigError(
                 f"the likelihood '{vae.likelihood.kind}' needs a temperature",
@@ -56,6 +56,15 @@ class Bound(Objective):
                 hint="For example: tau = 0.1.",
             )
 
+    def check_divergence(self) -> None:
+        """Refuse a posterior and a prior whose divergence this bound cannot take."""
+        check_kl(self.vae.posterior, self.vae.prior)
+
+    def advance(self, step: Step) -> None:
+        """In training, let a prior with chains take them further: once a step, alike in all processes."""
+        if self.training:
+            self.vae.prior.advance(step.seed, step.index)
+
     def reconstruct(self, scores: Tensor, batch: Batch, step: Step) -> Reconstruction:
         """The reconstruction loss of a batch at this point of training."""
         tau = None if self.tau is None else self.tau(step.epoch)
@@ -63,6 +72,7 @@ class Bound(Objective):
 
     def terms(self, batch: Batch, step: Step) -> tuple[Reconstruction, Reparameterised]:
         """Encode, sample, score: the reconstruction of a sample and the posterior it came from."""
+        self.advance(step)
         q = self.vae.encode(batch)
         z = self.estimator.sample(q, batch, step)
         return self.reconstruct(self.vae.decoder(z, batch), batch, step), q
