@@ -25,7 +25,9 @@ def train(
     test: Annotated[Path | None, typer.Option(help="Test molecules (else 5 % of DATA).", show_default=False)] = None,
     smiles_column: SmilesColumn = None,
     preset: Annotated[
-        str | None, typer.Option(help="demo, small (default), moses, zinc, sharpen, synthetic, digits or discrete.", show_default=False)
+        str | None, typer.Option(
+            help="demo, small (default), moses, zinc, sharpen, synthetic, digits, boltzmann or discrete.", show_default=False
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file laid over the preset.", show_default=False)] = None,
     assignments: Annotated[

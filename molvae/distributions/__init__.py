@@ -1,6 +1,18 @@
 """Distributions over latent points: posteriors, priors and the divergences between them."""
 
-from molvae.distributions import categorical, exemplars, fitted, flow_matching, flows, kl, posteriors, priors, resampled  # noqa: F401  (they enter the tables and register the divergences)
+from molvae.distributions import (  # noqa: F401  (they enter the tables and register the divergences)
+    boltzmann,
+    categorical,
+    exemplars,
+    fitted,
+    flow_matching,
+    flows,
+    kl,
+    posteriors,
+    priors,
+    resampled,
+    smoothed,
+)
 from molvae.distributions.base import (
     CONTINUOUS,
     POSTERIORS,

@@ -12,10 +12,10 @@ from torch.distributions import Distribution
 from molvae.distributions.fitting import Watch
 from molvae.parts import Axis, Part
 
-Support = Literal["real", "cube", "one-hot"]
-"""Where latent points live: all of R^d, the cube [-1, 1]^d, or the points that say one of k values n times."""
+Support = Literal["real", "cube", "unit", "one-hot"]
+"""Where latent points live: all of R^d, the cube [-1, 1]^d, the unit cube [0, 1]^d, or the points that say one of k values n times."""
 
-CONTINUOUS: tuple[Support, ...] = ("real", "cube")
+CONTINUOUS: tuple[Support, ...] = ("real", "cube", "unit")
 """Supports with a point between any two."""
 
 
@@ -53,7 +53,7 @@ class Reparameterised(FromNoise):
 class Posterior(Part, nn.Module):
     """q(z | x): features to a distribution.
 
-    Built with ``num_features``, ``latent_size`` and the ``geometry`` of the prior.
+    Built with ``num_features``, ``latent_size`` and what the prior says ``for_posterior``.
     ``has_rsample`` says that samples carry a gradient, ``is_discrete`` that there are finitely many of them: the distribution is
     then a `OneHot`.
     """
@@ -73,13 +73,16 @@ class Prior(Part, nn.Module):
     latent_size: int
 
     @property
-    def geometry(self) -> dict[str, Any]:
-        """What a posterior has to know of the space that it shares with this prior."""
+    def for_posterior(self) -> dict[str, Any]:
+        """What a posterior built for this prior is told."""
         return {"support": self.support}
 
     def distribution(self) -> Distribution:
         """p(z) on the device of the module, with ``batch_shape = (latent,)`` if it factorises."""
         raise NotImplementedError
+
+    def advance(self, seed: int, index: int) -> None:
+        """Make ready for a step of training; priors with chains take them further. Noise is a function of (seed, index)."""
 
     def sample(
         self, num_records: int, generator: torch.Generator | None = None, watch: Watch | None = None

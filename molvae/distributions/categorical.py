@@ -92,9 +92,9 @@ class CategoricalPrior(FixedPrior):
         self.num_values = num_values
 
     @property
-    def geometry(self) -> dict[str, Any]:
+    def for_posterior(self) -> dict[str, Any]:
         """The support, and k."""
-        return {**super().geometry, "num_values": self.num_values}
+        return {**super().for_posterior, "num_values": self.num_values}
 
     def distribution(self) -> UniformOneHot:
         """Uniform, ``batch_shape = (latents,)``."""

@@ -7,6 +7,7 @@ from molvae.objectives.elbo import ELBO, Pretraining
 from molvae.objectives.enumeration import Enumeration
 from molvae.objectives.estimators import ESTIMATORS, Estimator, Pathwise
 from molvae.objectives.geco import GECO
+from molvae.objectives.importance_weighted import ImportanceWeighted
 from molvae.objectives.relaxation import GumbelSoftmax, StraightThrough
 from molvae.objectives.score_function import ScoreFunction
 
@@ -22,6 +23,7 @@ __all__ = [
     "Estimator",
     "ExactReconstruction",
     "GumbelSoftmax",
+    "ImportanceWeighted",
     "Loss",
     "Objective",
     "Pathwise",

@@ -42,7 +42,7 @@ def test_samples_of_the_prior_are_uniform(num_values):
 
 def test_the_prior_says_what_a_posterior_must_know_and_has_nothing_to_save():
     prior = PRIORS.build({"kind": "categorical", "num_values": 3}, latent_size=6).double()
-    assert prior.geometry == {"support": "one-hot", "num_values": 3}
+    assert prior.for_posterior == {"support": "one-hot", "num_values": 3}
     assert prior.distribution().batch_shape == (2,)
     z = prior.sample(1).double()
     torch.testing.assert_close(prior.distribution().log_prob(z), torch.full((1, 2), -math.log(3)).double())
