@@ -81,7 +81,7 @@ class TrainingConfig(Section):
     """The loop.
 
     ``epochs`` may be a fraction: of large data, not every model needs a whole number of passes. ``best`` is the validation
-    figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model folder holds the last
+    figure that the best checkpoint is chosen by, ``mode`` says whether it should rise (``max``) or fall (``min``), ``keep`` says whether the model folder holds the last
     weights or the best: while beta rises, reconstruction falls, so the last are the default.
     ``optimizer`` is one of `training.optimizers` with its settings; ``weight_decay`` is its decay where it names none of its own.
     ``snapshot_epochs`` keeps a copy of the model every so many epochs (a multiple of ``validate_every``) in ``RUN/snapshots``.
@@ -99,6 +99,7 @@ class TrainingConfig(Section):
     validity_samples: int = Field(default=1000, ge=0)
     snapshot_epochs: float | None = Field(default=None, gt=0)
     best: str = "valid/exact_mean"
+    mode: Literal["max", "min"] = "max"
     keep: Literal["last", "best"] = "last"
     patience: int | None = Field(default=None, ge=1)
     log_every: int = Field(default=20, ge=1)

@@ -18,6 +18,7 @@ from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.evaluation.latent import LatentMonitor
 from molvae.evaluation.validity import ValidityMonitor
 from molvae.files import atomic_write
+from molvae.likelihoods import LIKELIHOODS
 from molvae.model import Model, find
 from molvae.objectives import OBJECTIVES
 from molvae.schedules import Step
@@ -112,6 +113,7 @@ def _try_out(settings: RunConfig) -> set[str]:
     if training.snapshot_epochs is not None:
         require_multiple(training.snapshot_epochs, training.validate_every)
     plan(settings).score(dict.fromkeys(_figures(settings), 0.0))
+    _require_sense(settings)
     try:
         learning: set[str] = set()
         vae = build_vae(settings, vocabulary_size=2, num_pixels=4)
@@ -129,6 +131,17 @@ def _try_out(settings: RunConfig) -> set[str]:
             hint="Check [model] and [training].",
         ) from error
     return learning
+
+
+def _require_sense(settings: RunConfig) -> None:
+    """Refuse to keep the weights by the highest of a figure that only ever falls.
+
+    Raises:
+        ConfigError: such a choice.
+    """
+    if settings.training.best in LatentMonitor.NATS and settings.training.mode == "max":
+        raise ConfigError("the worst weights kept as the best", where="training.mode", got="'max'", expected="'min'",
+                          hint=f"{settings.training.best} falls as a model learns.")  # fmt: skip
 
 
 def _require_learning_decoder(settings: RunConfig, learning: set[str]) -> None:
@@ -166,7 +179,7 @@ def _smallest_batch(settings: RunConfig) -> Batch:
 
 def _figures(settings: RunConfig) -> list[str]:
     """The names of the validation figures that a run will have."""
-    names = [*LatentMonitor.FIGURES]
+    names = [*LatentMonitor.names(LIKELIHOODS[str(settings.model.likelihood.get("kind"))])]
     if settings.training.validity_samples and settings.data.codec == "smiles":
         names += ValidityMonitor.FIGURES
     return names
@@ -205,6 +218,7 @@ def plan(settings: RunConfig) -> Plan:
         validate_every=training.validate_every,
         checkpoint_seconds=60 * training.checkpoint_minutes,
         best=training.best,
+        mode=training.mode,
         patience=training.patience,
     )
 
