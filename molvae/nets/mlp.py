@@ -41,7 +41,7 @@ class MLPEncoder(Encoder):
 
 @DECODERS.register("mlp")
 class MLPDecoder(Decoder):
-    """z → hidden layers → a logit for every pixel.
+    """z → hidden layers → a score for every pixel.
 
     Args:
         num_pixels: pixels of an image.
@@ -54,13 +54,12 @@ class MLPDecoder(Decoder):
         self.layers = _layers([latent_size, *hidden_sizes, num_pixels])
 
     def forward(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch pixels"]:
-        """Logits of every pixel."""
+        """Scores of every pixel: logits, or what becomes its mean."""
         return self.layers(z)  # type: ignore[no-any-return]
 
     def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Float[Tensor, "batch pixels"]:
-        """The most probable image: 1 where the logit is positive. ``max_length`` says nothing about images."""
-        image: Tensor = self.layers(z) > 0
-        return image.to(z.dtype)
+        """The scores of every pixel, of which the likelihood chooses. ``max_length`` says nothing about images."""
+        return self.layers(z)  # type: ignore[no-any-return]
 
 
 def images(batch: Batch) -> PixelBatch:

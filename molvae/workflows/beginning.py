@@ -13,7 +13,7 @@ import torch
 from molvae import config as configuration
 from molvae.config import RunConfig
 from molvae.data.batches import Batch, PixelBatch, TokenBatch
-from molvae.data.codecs import SmilesCodec
+from molvae.data.codecs import PixelCodec, SmilesCodec
 from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.evaluation.latent import LatentMonitor
 from molvae.evaluation.validity import ValidityMonitor
@@ -48,7 +48,7 @@ FIRST_FILES = (
 )
 """What a run writes before its first checkpoint; where nothing else stands, nothing is lost by beginning again."""
 
-_SIZES = {"vocabulary_size", "num_pixels", "num_features", "latent_size", "support"}
+_SIZES = {"vocabulary_size", "num_pixels", "height", "width", "num_features", "latent_size", "support"}
 
 
 def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> None:
@@ -116,7 +116,7 @@ def _try_out(settings: RunConfig) -> set[str]:
     _require_sense(settings)
     try:
         learning: set[str] = set()
-        vae = build_vae(settings, vocabulary_size=2, num_pixels=4)
+        vae = build_vae(settings, vocabulary_size=2, num_pixels=4, height=2, width=2)
         for phase in build_phases(settings, vae):
             learning |= freeze_all_but(phase.objective, phase.trainable).keys()
             for epoch in (0.0, phase.epochs):
@@ -234,6 +234,8 @@ def configured_as(settings: RunConfig, base: Model) -> RunConfig:
         settings.data.tokenizer = base.codec.tokenizer.kind  # type: ignore[assignment]
         settings.data.max_length = base.codec.max_length
         settings.data.molecules = base.codec.form != "text"
+    if isinstance(base.codec, PixelCodec):
+        settings.data.threshold = "grey" if base.codec.threshold is None else base.codec.threshold
     return settings
 
 
