@@ -1,7 +1,7 @@
 """Objectives: what is minimised, and how its gradient is taken."""
 
 from molvae.objectives.base import OBJECTIVES, Loss, Objective
-from molvae.objectives.constraints import CONSTRAINTS, Constraint, ExactReconstruction
+from molvae.objectives.constraints import CONSTRAINTS, Constraint, ExactReconstruction, ReconstructionError
 from molvae.objectives.elbo import ELBO, Pretraining
 from molvae.objectives.estimators import ESTIMATORS, Pathwise
 from molvae.objectives.geco import GECO
@@ -18,4 +18,5 @@ __all__ = [
     "Objective",
     "Pathwise",
     "Pretraining",
+    "ReconstructionError",
 ]

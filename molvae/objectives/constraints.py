@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -69,3 +70,37 @@ class ExactReconstruction(Constraint):
         share = sum_over_processes(exact.sum()) / batch.place.num_records
         carrier = mean_over_records(reconstruction.loss, batch.place)
         return Violation(self.floor - share, carrier, torch.as_tensor(share >= self.floor / 2))
+
+
+@CONSTRAINTS.register("reconstruction_error")
+class ReconstructionError(Constraint):
+    """A ceiling on the squared error of a unit, for likelihoods with a mean g: E‖x − g(z)‖² / n ≤ κ² (Rezende and Viola 2018,
+    Table 1, RE; per pixel, pixels in [0, 1], as their κ of 0.06 to 0.175 are meant).
+
+    C = ‖x − g(z)‖² / (n κ²) − 1, so that the rate of the multiplier means the same for every κ, and ‖x − g(z)‖² / (2 κ²) carries it:
+    at λ = 1 the loss is the bound of a Gaussian with σ = κ, up to its constant, and β = 1 / λ. The likelihood's own σ is not
+    read, and a learned one does not learn.
+
+    Args:
+        kappa: κ, the root mean squared error to hold, in units of a pixel's range.
+    """
+
+    def __init__(self, kappa: float):
+        if not 0.0 < kappa < math.inf:
+            raise ConfigError("an error that no model can be held to", where="constraint.kappa", got=kappa,
+                              expected="a number above 0", hint="For example 0.1.")  # fmt: skip
+        self.kappa = kappa
+
+    def violation(self, reconstruction: Reconstruction, batch: Batch) -> Violation:
+        """The relative excess of the squared error.
+
+        Raises:
+            ConfigError: a likelihood without a mean.
+        """
+        error = reconstruction.squared_error
+        if error is None:
+            raise ConfigError("an error of a likelihood without a mean", where="constraint.kind", got=f"'{self.kind}'",
+                              expected="likelihood 'gaussian_pixels'", hint="Or hold a floor: 'exact_reconstruction'.")  # fmt: skip
+        mean = sum_over_processes(error.sum()) / batch.place.num_units
+        carrier = mean_over_records(error, batch.place) / (2 * self.kappa**2)
+        return Violation(mean / self.kappa**2 - 1, carrier, torch.ones((), dtype=torch.bool, device=error.device))
