@@ -1,0 +1,109 @@
+"""Models of images, from the command to the pictures."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+import molvae
+from molvae.data.codecs import PixelCodec
+from molvae.data.images import load_digits
+from molvae.errors import ConfigError
+from molvae.evaluation.images import image_rates
+from molvae.model import Model
+from molvae.workflows.generation import sample
+
+TINY = (
+    "training.epochs=2", "training.validate_every=0.5", "training.precision=32-true", "training.threads=1", "model.encoder.hidden_sizes=[16]",
+    "model.decoder.hidden_sizes=[16]",
+)  # fmt: skip
+GREY = (
+    "data.threshold=grey", 'model.likelihood={kind="gaussian_pixels", learned=true}', "model.posterior.kind=normal",
+    "model.prior.kind=normal", "training.phase.0.objective.convention=per-record", "training.phase.0.objective.beta=1.0",
+    "training.best=valid/bound_nats", "training.mode=min", "training.keep=best",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def grey_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on grey digits; not to be written to."""
+    out = tmp_path_factory.mktemp("grey") / "run"
+    return molvae.train("digits", out, preset="digits", assignments=[*TINY, *GREY], quiet=True)
+
+
+def test_a_model_of_grey_images_says_grey_levels(grey_run: Path) -> None:
+    model = molvae.load(grey_run)
+    assert tomllib.loads((grey_run / "config.toml").read_text())["data"]["threshold"] == "grey"
+    assert model.codec.spec["threshold"] is None
+    drawn = model.sample(20, seed=0)
+    assert drawn.shape == (20, 8, 8) and len(np.unique(drawn)) > 50
+    np.testing.assert_array_equal(drawn, np.rint(drawn * 255).astype(np.float32) / np.float32(255))
+
+
+def test_the_best_weights_are_those_of_the_lowest_bound(grey_run: Path) -> None:
+    lines = [json.loads(line) for line in (grey_run / "metrics.jsonl").read_text().splitlines()]
+    bounds = [line["valid/bound_nats"] for line in lines if "valid/bound_nats" in line]
+    best = json.loads(next((grey_run / "checkpoints").glob("best-*/figures.json")).read_text())
+    assert len(bounds) == 4 and best["valid/bound_nats"] == min(bounds) < max(bounds)
+
+
+def test_a_falling_figure_kept_where_it_is_highest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the worst weights"):
+        molvae.train("digits", tmp_path / "run", preset="digits", assignments=[*TINY, *GREY, "training.mode=max"], quiet=True)
+    with pytest.raises(ConfigError, match="no such validation figure"):  # a relaxed loss is no likelihood
+        molvae.train("digits", tmp_path / "run", preset="digits", assignments=["training.best=valid/bound_nats"], quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_draws_its_latent_space(grey_run: Path) -> None:
+    for name in ("training", "reconstructions", "samples", "latent", "manifold"):
+        assert (grey_run / f"{name}.png").stat().st_size > 1000
+    manifold = matplotlib.image.imread(grey_run / "manifold.png")
+    assert abs(manifold.shape[0] - manifold.shape[1]) < 5
+
+
+def test_every_sample_asked_for_is_drawn(grey_run: Path, tmp_path: Path) -> None:
+    heights = [matplotlib.image.imread(sample(grey_run, num, tmp_path / f"{num}.png", quiet=True)).shape[0] for num in (12, 13, 24, 25)]
+    assert heights[0] < heights[1] == heights[2] < heights[3]
+
+
+def test_images_that_come_back_are_counted_as_the_model_sees_them(grey_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = molvae.reconstruct(grey_run, "digits", grey_run.parent / "report.json")
+    assert json.loads((grey_run.parent / "report.json").read_text()) == report
+    assert list(report) == ["num_records", "exact_mean", "exact_sampled", "pixel_accuracy", "mean_squared_error", "failures"]
+    model, images = molvae.load(grey_run), load_digits()["test"].pixels
+    back = model.reconstruct(images)
+    seen = np.rint(images * 255).astype(np.float32) / np.float32(255)
+    assert report["pixel_accuracy"] == pytest.approx(float((back == seen).mean()), abs=1e-3)
+    assert report["mean_squared_error"] == pytest.approx(float(((back - seen).astype(float) ** 2).mean()), rel=1e-6)
+    assert report["failures"] == [i for i in range(300) if (back[i] != seen[i]).any()]
+    said = capsys.readouterr().out
+    assert "num_records" in said and "molecule" not in said and "failures" not in said
+
+
+class Echo(Model):
+    """Gives every image back, but for a pixel of the first."""
+
+    def reconstruct(self, records: np.ndarray, *, sampled: bool = False, seed: int = 0, as_written: bool = False) -> np.ndarray:
+        back = np.array(records)
+        back[0, 0, 0] = 1 - back[0, 0, 0]
+        return back
+
+
+def test_black_and_white_images_are_compared_behind_the_threshold(grey_run: Path) -> None:
+    model = Echo(PixelCodec(8, 8, threshold=0.3), molvae.load(grey_run).vae)
+    report = image_rates(model, load_digits()["test"].pixels)
+    assert (report["exact_mean"], report["exact_sampled"], report["failures"]) == (pytest.approx(299 / 300), pytest.approx(299 / 300), [0])
+    assert report["mean_squared_error"] == pytest.approx(1 / (300 * 64))
+    assert image_rates(molvae.load(grey_run), [])["exact_mean"] is None
+
+
+def test_levels_and_shares_of_white_are_one_image(grey_run: Path) -> None:
+    model, levels = molvae.load(grey_run), np.random.default_rng(0).integers(0, 256, (300, 8, 8)).astype(np.uint8)
+    levels[:290] = levels[:290] // 255  # a whole block without a level above 1
+    np.testing.assert_array_equal(model.encode(levels), model.encode(levels / 255))
