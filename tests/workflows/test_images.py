@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import molvae
+from molvae.cli.app import run
 from molvae.data.codecs import PixelCodec
 from molvae.data.images import load_digits
 from molvae.errors import ConfigError
 from molvae.evaluation.images import image_rates
 from molvae.model import Model
+from molvae.workflows.evaluation import LatentOptions
 from molvae.workflows.generation import sample
 
 TINY = (
@@ -107,3 +109,43 @@ def test_levels_and_shares_of_white_are_one_image(grey_run: Path) -> None:
     model, levels = molvae.load(grey_run), np.random.default_rng(0).integers(0, 256, (300, 8, 8)).astype(np.uint8)
     levels[:290] = levels[:290] // 255  # a whole block without a level above 1
     np.testing.assert_array_equal(model.encode(levels), model.encode(levels / 255))
+
+
+def test_a_model_of_images_is_evaluated_from_the_command_line(
+    grey_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", str(grey_run), "--latent", "digits", "--latent-limit", "60", "--importance-samples", "20"]
+    assert run([*words, "-o", str(tmp_path / "m.json")]) == 0
+    said = capsys.readouterr().out
+    assert "-log p(x), 20 importance samples" in said and "m.json" in said
+    content = json.loads((tmp_path / "m.json").read_text())
+    metrics, latent, about = (content[name] for name in ("metrics", "latent", "about"))
+    assert metrics["nll_nats"] < metrics["bound_nats"]
+    assert metrics["bound_nats"] == pytest.approx(metrics["reconstruction_nats"] + metrics["kl_nats"], rel=1e-5)
+    assert (latent["num_records"], latent["latent_size"], about["data"], about["importance_samples"]) == (60, 2, "digits", 20)
+    assert len(about["weights_sha256"]) == 64 and 1 <= about["effective_samples"] <= 20 and not about["notes"]
+    again = molvae.evaluate(
+        molvae.load(grey_run), latent="digits", quiet=True, latent_options=LatentOptions(limit=60, importance_samples=20)
+    )
+    assert again["metrics"] == metrics and again["about"]["model"] == "a model in memory"
+
+
+def test_what_has_no_likelihood_is_null_with_its_reason(tmp_path: Path) -> None:
+    out = molvae.train("digits", tmp_path / "run", preset="digits", assignments=[*TINY, "training.epochs=0.2"], quiet=True)
+    content = molvae.evaluate(out, tmp_path / "m.json", latent="digits", quiet=True)
+    assert content["metrics"]["nll_nats"] is None and "no density" in content["about"]["reasons"]["nll_nats"]
+    assert content["metrics"]["kl_nats"] > 0 and content["latent"]["num_records"] == 300
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "--latent DATA"), (["--latent", "digits", "--guard"], "--guard"), (["--latent", "sample"], "molecules for a model of images"),
+     (["--latent", "digits", "--sweeps", "2"], "--sweeps"), (["--latent", "digits", "--prior", "fitted"], "--prior")],
+)  # fmt: skip
+def test_what_means_nothing_of_images_is_refused(
+    grey_run: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["evaluate", str(grey_run), *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and message in error
