@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 ScheduleSpec = float | Spec
-PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits")
+PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits", "manifold")
 WEIGHING = ("beta", "free_bits", "convention")
 """What weighs the KL divergence in a bound; under GECO a multiplier does."""
 

@@ -130,6 +130,30 @@ def test_a_model_of_images_is_evaluated_from_the_command_line(
     assert again["metrics"] == metrics and again["about"]["model"] == "a model in memory"
 
 
+def test_a_convolutional_model_of_the_manifold_preset_trains_and_is_given_away(tmp_path: Path) -> None:
+    """Linear encoders, too: both nets of the preset changed for others."""
+    settings = [*TINY[:4], "training.validate_every=2", "data.threshold=grey"]
+    nets = (
+        ['model.encoder={kind="conv", channels=[4, 8], activation="relu"}', 'model.decoder={kind="conv", channels=[8, 4]}'],
+        ['model.encoder={kind="mlp", hidden_sizes=[]}', 'model.decoder={kind="mlp", hidden_sizes=[], activation="elu"}'],
+    )
+    for number, both in enumerate(nets):
+        run = molvae.train("digits", tmp_path / str(number), preset="manifold", assignments=[*settings, *both], quiet=True)
+        model = molvae.load(run)
+        assert model.sample(3).shape == (3, 8, 8) and model.encode(load_digits()["test"].pixels[:5]).shape == (5, 2)
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        losses = [line["loss"] for line in lines if "loss" in line]
+        assert losses[-1] < losses[0]
+
+
+def test_a_model_trained_on_keeps_its_grey_levels(grey_run: Path, tmp_path: Path) -> None:
+    run = molvae.train(
+        "digits", tmp_path / "run", start=grey_run, preset="digits", quiet=True,
+        assignments=["training.epochs=0.1", "training.precision=32-true", "training.threads=1"],
+    )  # fmt: skip
+    assert molvae.load(run).codec.spec == molvae.load(grey_run).codec.spec
+
+
 def test_what_has_no_likelihood_is_null_with_its_reason(tmp_path: Path) -> None:
     out = molvae.train("digits", tmp_path / "run", preset="digits", assignments=[*TINY, "training.epochs=0.2"], quiet=True)
     content = molvae.evaluate(out, tmp_path / "m.json", latent="digits", quiet=True)
