@@ -305,7 +305,7 @@ class PixelCodec(Codec):
         binary = self.threshold is not None and bool(values.size) and values.max() <= 1
         pixels = _unit_interval(values, 1 if binary else LEVELS).reshape(len(values), self.num_units)  # (n, height·width)
         if self.threshold is None:
-            pixels = nearest_level(pixels)
+            pixels = _nearest_level(pixels)
         else:
             pixels = (pixels > self.threshold).astype(np.float32)
         return PixelBatch.whole(torch.from_numpy(pixels))
@@ -324,7 +324,7 @@ class PixelCodec(Codec):
         return PixelBatch.whole(units)
 
 
-def nearest_level(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _nearest_level(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Pixels in [0, 1] at the nearest of 256 grey levels, float32: what an image file of 8 bits would hold."""
     return np.rint(pixels * np.float32(LEVELS)).astype(np.float32) / np.float32(LEVELS)
 

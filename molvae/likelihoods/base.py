@@ -37,10 +37,11 @@ class Reconstruction:
 class Likelihood(Part, nn.Module):
     """log p(x | z) as a function of the decoder's scores.
 
-    ``has_temperature`` says that ``tau`` is read; others ignore it.
+    ``has_temperature`` says that ``tau`` is read; others ignore it. ``has_mean`` says that there is a squared error.
     """
 
     has_temperature: ClassVar[bool] = False
+    has_mean: ClassVar[bool] = False
 
     def forward(self, scores: Tensor, batch: Batch, tau: float | None = None) -> Reconstruction:
         """Score a batch.

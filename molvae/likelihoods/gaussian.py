@@ -32,6 +32,7 @@ class GaussianPixels(Likelihood):
         mean: ``sigmoid`` of the scores, or ``linear``.
     """
 
+    has_mean = True
     log_sigma: Tensor
 
     def __init__(self, sigma: float = 0.1, learned: bool = False, mean: Literal["sigmoid", "linear"] = "sigmoid"):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from molvae.data.batches import Batch
 from molvae.errors import ConfigError
-from molvae.likelihoods import Reconstruction
+from molvae.likelihoods import Likelihood, Reconstruction
 from molvae.objectives.reduction import mean_over_records, sum_over_processes
 from molvae.parts import Axis, Part
 
@@ -33,6 +33,13 @@ class Violation:
 
 class Constraint(Part):
     """Something that must be ≤ 0 on average."""
+
+    def check(self, likelihood: Likelihood) -> None:
+        """Refuse, before training starts, a likelihood that this constraint cannot be held with.
+
+        Raises:
+            ConfigError: it lacks what the constraint needs.
+        """
 
     def violation(self, reconstruction: Reconstruction, batch: Batch) -> Violation:
         """The constraint on one batch."""
@@ -78,8 +85,7 @@ class ReconstructionError(Constraint):
     Table 1, RE; per pixel, pixels in [0, 1], as their κ of 0.06 to 0.175 are meant).
 
     C = ‖x − g(z)‖² / (n κ²) − 1, so that the rate of the multiplier means the same for every κ, and ‖x − g(z)‖² / (2 κ²) carries it:
-    at λ = 1 the loss is the bound of a Gaussian with σ = κ, up to its constant, and β = 1 / λ. The likelihood's own σ is not
-    read, and a learned one does not learn.
+    at λ = 1 the loss is the bound of a Gaussian with σ = κ, up to its constant, and β = 1 / λ. The likelihood's own σ is not read.
 
     Args:
         kappa: κ, the root mean squared error to hold, in units of a pixel's range.
@@ -91,16 +97,19 @@ class ReconstructionError(Constraint):
                               expected="a number above 0", hint="For example 0.1.")  # fmt: skip
         self.kappa = kappa
 
-    def violation(self, reconstruction: Reconstruction, batch: Batch) -> Violation:
-        """The relative excess of the squared error.
-
-        Raises:
-            ConfigError: a likelihood without a mean.
-        """
-        error = reconstruction.squared_error
-        if error is None:
-            raise ConfigError("an error of a likelihood without a mean", where="constraint.kind", got=f"'{self.kind}'",
+    def check(self, likelihood: Likelihood) -> None:
+        """Refuse likelihoods without a mean, and a σ that nothing would teach."""
+        if not likelihood.has_mean:
+            raise ConfigError("an error of a likelihood without a mean", where="constraint.kind", got=f"likelihood '{likelihood.kind}'",
                               expected="likelihood 'gaussian_pixels'", hint="Or hold a floor: 'exact_reconstruction'.")  # fmt: skip
+        if list(likelihood.parameters()):
+            raise ConfigError("a sigma that learns nothing under this constraint", where="model.likelihood.learned", got=True,
+                              expected=False, hint=f"Give it as it is meant: sigma = {self.kappa:g}.")  # fmt: skip
+
+    def violation(self, reconstruction: Reconstruction, batch: Batch) -> Violation:
+        """The relative excess of the squared error."""
+        error = reconstruction.squared_error
+        assert error is not None  # `check` saw to it
         mean = sum_over_processes(error.sum()) / batch.place.num_units
         carrier = mean_over_records(error, batch.place) / (2 * self.kappa**2)
         return Violation(mean / self.kappa**2 - 1, carrier, torch.ones((), dtype=torch.bool, device=error.device))

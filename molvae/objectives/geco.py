@@ -52,6 +52,8 @@ class GECO(Bound):
     ):
         super().__init__(vae, tau, estimator)
         self.constraints = [CONSTRAINTS.build(spec) for spec in constraints]
+        for constraint in self.constraints:
+            constraint.check(vae.likelihood)
         self.rate, self.smoothing = rate, smoothing
         self.log_multiplier_min, self.log_multiplier_max = log_multiplier_min, log_multiplier_max
         self.log_multiplier: Tensor

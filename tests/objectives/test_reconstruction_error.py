@@ -7,6 +7,7 @@ import torch
 
 from molvae.data.batches import PixelBatch, Place
 from molvae.errors import ConfigError
+from molvae.likelihoods import LIKELIHOODS
 from molvae.objectives import ELBO, GECO, ReconstructionError
 from molvae.schedules import Step
 from molvae.vae import VAE
@@ -78,4 +79,11 @@ def test_an_impossible_error_is_refused(kappa: float) -> None:
 
 def test_a_likelihood_without_a_mean_is_refused() -> None:
     with pytest.raises(ConfigError, match="gaussian_pixels"):
-        GECO(pixel_vae(likelihood="bernoulli_pixels"), ceiling(0.1))(grey(4), STEP)
+        GECO(pixel_vae(likelihood="bernoulli_pixels"), ceiling(0.1))
+
+
+def test_a_sigma_that_nothing_would_teach_is_refused() -> None:
+    vae = gaussian_vae()
+    vae.likelihood = LIKELIHOODS.build({"kind": "gaussian_pixels", "learned": True})
+    with pytest.raises(ConfigError, match=r"sigma = 0\.1"):
+        GECO(vae, ceiling(0.1))
