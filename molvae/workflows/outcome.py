@@ -12,7 +12,9 @@ from molvae.config import RunConfig
 Metrics = Sequence[Mapping[str, Any]]
 
 TOLERANCE = 0.03
-"""How far under its floor a rate may end that counts as held, and an error over its ceiling, as a share; a controller swings around its target."""
+"""How far under its floor a rate may end that counts as held, and an error over its ceiling, as a share of it.
+
+A controller swings around its target."""
 
 
 @dataclass(frozen=True)
