@@ -66,7 +66,7 @@ def evaluate(
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """The MOSES metrics of generated molecules; of a model, with several seeds and beside its reconstruction."""
+    """The MOSES metrics of generated molecules; of a model, with several seeds and beside its reconstruction; of a model of images, nats."""
     from molvae import workflows
 
     workflows.evaluate(

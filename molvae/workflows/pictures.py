@@ -44,14 +44,14 @@ def _draw_images(model: Model, codec: PixelCodec, data: str) -> dict[str, bytes]
         "samples.png": draw_images(_flat(model.sample(5 * COLUMNS), 5), [""] * 5, shape),
     }
     if model.latent_size == 2 and isinstance(model.vae.prior, FixedPrior):
-        pictures["manifold.png"] = draw_images(_manifold(model, model.vae.prior), [""] * SIDE, shape)
+        pictures["manifold.png"] = draw_images(manifold(model, model.vae.prior), [""] * SIDE, shape)
     if model.latent_size == 2 and test.labels is not None:
         title = f"{data}: posterior means of {len(test):,} test images"
         pictures["latent.png"] = draw_latent_map(model.encode(list(test.pixels)), test.labels, title)
     return pictures
 
 
-def _manifold(model: Model, prior: FixedPrior) -> list[np.ndarray]:
+def manifold(model: Model, prior: FixedPrior) -> list[np.ndarray]:
     """What a 2-D latent space decodes to at the quantiles of its prior: z = F⁻¹(u), u a regular grid in [0.05, 0.95]², F the
     prior's distribution function, Φ of N(0, I) (Kingma and Welling 2014, Figure 4). Rows from the highest z1 down."""
     u = torch.linspace(0.05, 0.95, SIDE)

@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import matplotlib.image
 import numpy as np
 import pytest
+import torch
+from scipy.stats import norm
 
 import molvae
 from molvae.cli.app import run
 from molvae.data.codecs import PixelCodec
 from molvae.data.images import load_digits
+from molvae.distributions import PRIORS
+from molvae.distributions.priors import FixedPrior
 from molvae.errors import ConfigError
 from molvae.evaluation.images import image_rates
 from molvae.model import Model
 from molvae.workflows.evaluation import LatentOptions
 from molvae.workflows.generation import sample
+from molvae.workflows.pictures import manifold
 
 TINY = (
     "training.epochs=2", "training.validate_every=0.5", "training.precision=32-true", "training.threads=1", "model.encoder.hidden_sizes=[16]",
@@ -67,6 +73,22 @@ def test_a_finished_run_draws_its_latent_space(grey_run: Path) -> None:
         assert (grey_run / f"{name}.png").stat().st_size > 1000
     manifold = matplotlib.image.imread(grey_run / "manifold.png")
     assert abs(manifold.shape[0] - manifold.shape[1]) < 5
+
+
+class Points:
+    """Decodes a latent point to itself."""
+
+    def decode(self, z: torch.Tensor) -> np.ndarray:
+        return z.numpy()
+
+
+def test_the_manifold_stands_at_the_quantiles_of_the_prior_as_its_codes_do_in_a_picture() -> None:
+    u = np.linspace(0.05, 0.95, 20)
+    for kind, quantiles in (("normal", norm.ppf(u)), ("uniform", 2 * u - 1)):
+        z = np.array(manifold(cast(Model, Points()), cast(FixedPrior, PRIORS.build({"kind": kind}, latent_size=2))))
+        assert z.shape == (20, 20, 2)
+        np.testing.assert_allclose(z[..., 0], np.tile(quantiles, (20, 1)), atol=1e-5)
+        np.testing.assert_allclose(z[..., 1], np.tile(quantiles[::-1, None], (1, 20)), atol=1e-5)
 
 
 def test_every_sample_asked_for_is_drawn(grey_run: Path, tmp_path: Path) -> None:
