@@ -27,9 +27,10 @@ __all__ = [
 ]  # fmt: skip
 
 ScheduleSpec = float | Spec
-PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits", "manifold")
-WEIGHING = ("beta", "free_bits", "convention")
-"""What weighs the KL divergence in a bound; under GECO a multiplier does."""
+PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits", "manifold", "boltzmann")
+BOUNDS = ("elbo", "geco", "importance_weighted")
+WEIGHING = ("beta", "free_bits", "convention", "num_samples")
+"""What weighs the KL divergence in a bound, or the samples of one; under GECO a multiplier does."""
 
 
 class DataConfig(Section):
@@ -247,7 +248,7 @@ def with_floor(config: RunConfig, floor: float) -> RunConfig:
     """
     config = config.model_copy(deep=True)
     for phase in config.training.phase:
-        if phase.objective.get("kind") in ("elbo", "geco"):
+        if phase.objective.get("kind") in BOUNDS:
             kept = {key: value for key, value in phase.objective.items() if key not in WEIGHING}
             constraints = [{"kind": "exact_reconstruction", "floor": floor}]
             phase.objective = {**kept, "kind": "geco", "constraints": constraints}

@@ -48,7 +48,7 @@ class VAE(nn.Module):
         prior = PRIORS.build(spec["prior"], **context)
         encoder = ENCODERS.build(spec["encoder"], **context)
         posterior = POSTERIORS.build(
-            spec["posterior"], num_features=encoder.num_features, support=prior.support, **context
+            spec["posterior"], num_features=encoder.num_features, **prior.for_posterior, **context
         )
         decoder = DECODERS.build(spec["decoder"], **context)
         return cls(encoder, posterior, prior, decoder, LIKELIHOODS.build(spec["likelihood"], **context))

@@ -27,6 +27,11 @@ def test_every_preset_builds_its_model_and_objectives_and_survives_toml(preset: 
     assert config.validate(config.RunConfig, tomllib.loads(config.to_toml(settings))) == settings
 
 
+def test_a_floor_takes_the_place_of_every_bound() -> None:
+    (phase,) = config.with_floor(config.load("boltzmann"), 0.9).training.phase
+    assert phase.objective == {"kind": "geco", "constraints": [{"kind": "exact_reconstruction", "floor": 0.9}]}
+
+
 def test_the_moses_preset_has_the_published_values() -> None:
     """Supplement B.3 and the published configuration (methods.md a.6)."""
     settings = config.load("moses")

@@ -24,12 +24,19 @@ class Place:
         num_records: records in the whole batch.
         num_units: scored units (tokens, pixels) in the whole batch.
         num_shards: processes the whole batch is spread over.
+        data_units: units a record has on average in the data that the batch is of; None where that is the batch itself.
     """
 
     start: int
     num_records: int
     num_units: int
     num_shards: int = 1
+    data_units: float | None = None
+
+    @property
+    def mean_units(self) -> float:
+        """Units a record has on average, in the data and not in the batch: batches of strings are of about one length."""
+        return self.num_units / self.num_records if self.data_units is None else self.data_units
 
 
 @runtime_checkable

@@ -130,6 +130,7 @@ class BucketedBatches(EpochBatches[TokenBatch]):
     ):
         self._ids, self._starts = table.ids, table.offsets[:-1]
         self._lengths = np.diff(table.offsets)
+        self._mean_length = float(self._lengths.mean()) if len(self._lengths) else 0.0
         self.multiple = multiple
         super().__init__(
             len(self._starts), batch_size, seed, num_shards=num_shards, shard=shard, pin_memory=pin_memory
@@ -150,7 +151,8 @@ class BucketedBatches(EpochBatches[TokenBatch]):
         first, last = self._slice(len(rows))
         width = -(-int(whole.max()) // self.multiple) * self.multiple
         tokens, lengths = gather(self._ids, self._starts[rows[first:last]], whole[first:last], width)
-        batch = TokenBatch(tokens, lengths, Place(first, len(rows), int(whole.sum()), self.num_shards))
+        place = Place(first, len(rows), int(whole.sum()), self.num_shards, self._mean_length)
+        batch = TokenBatch(tokens, lengths, place)
         if not self.pin_memory:
             return batch
         return TokenBatch(tokens.pin_memory(), lengths.pin_memory(), batch.place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,8 @@ from torch.distributions import Distribution
 from molvae.distributions.fitting import Watch
 from molvae.parts import Axis, Part
 
-Support = Literal["real", "cube"]
-"""Where latent points live: all of R^d, or the cube [-1, 1]^d."""
+Support = Literal["real", "cube", "unit"]
+"""Where latent points live: all of R^d, the cube [-1, 1]^d, or the unit cube [0, 1]^d."""
 
 
 class Reparameterised(Distribution):
@@ -54,9 +54,17 @@ class Prior(Part, nn.Module):
     support: Support
     latent_size: int
 
+    @property
+    def for_posterior(self) -> dict[str, Any]:
+        """What a posterior built for this prior is told."""
+        return {"support": self.support}
+
     def distribution(self) -> Distribution:
         """p(z) on the device of the module, with ``batch_shape = (latent,)`` if it factorises."""
         raise NotImplementedError
+
+    def advance(self, seed: int, index: int) -> None:
+        """Make ready for a step of training; priors with chains take them further. Noise is a function of (seed, index)."""
 
     def sample(
         self, num_records: int, generator: torch.Generator | None = None, watch: Watch | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 from torch.distributions.kl import register_kl
@@ -53,8 +54,14 @@ def divergence(q: Distribution, p: Distribution) -> Tensor:
             "no closed form for a KL divergence", where="posterior, prior",
             got=f"{type(q).__name__} against {type(p).__name__}",
             expected="a pair that molvae.distributions.kl registers",
-            hint="Choose another pair, register one (torch.distributions.kl), or use a Monte-Carlo objective.",
+            hint="Choose another pair, register one (torch.distributions.kl), or use a Monte-Carlo objective (importance_weighted).",
         ) from error
+
+
+def log_density(distribution: Distribution, z: Float[Tensor, "*sample latent"]) -> Float[Tensor, "*sample"]:
+    """log p(z) in nats per latent point, whether or not the distribution has it per dimension."""
+    log_prob: Tensor = distribution.log_prob(z)
+    return log_prob if distribution.event_shape else log_prob.sum(-1)
 
 
 def check_kl(posterior: Posterior, prior: Prior) -> None:

@@ -66,6 +66,11 @@ class LocationScalePosterior(Posterior):
             raise ConfigError(
                 "unknown support", where="posterior.support", got=f"'{support}'", expected="'real' or 'cube'"
             )
+        if support == "unit":
+            raise ConfigError(
+                "a posterior for another prior", where="posterior.kind",
+                got=f"'{self.kernel.name}' with a prior on [0, 1]", expected="'smoothed_bernoulli', or another prior",
+            )
         if support == "cube" and not self.kernel.bounded:
             raise ConfigError(
                 "an infinite KL divergence", where="posterior.kind",

@@ -10,13 +10,14 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 
 from molvae.data.batches import Batch
 from molvae.distributions.fitting import Unwatched, Watch
-from molvae.distributions.kl import divergence
+from molvae.distributions.kl import divergence, log_density
 from molvae.distributions.location_scale import LocationScale
 from molvae.distributions.noise import generator
-from molvae.errors import InputError
+from molvae.errors import ConfigError, InputError
 from molvae.objectives.elbo import sum_dimensions
 from molvae.vae import VAE
 
@@ -30,7 +31,7 @@ class Evidence:
     Attributes:
         nll: -log p(x), nats, estimated.
         reconstruction: -E_q log p(x | z), nats, the mean over the same samples.
-        kl: KL(q(z | x) ‖ p(z)), nats, in closed form.
+        kl: KL(q(z | x) ‖ p(z)), nats, in closed form, or where there is none by the same samples.
         effective_samples: (Σ w)² / Σ w² of the importance weights, 1 to K: near 1 a single sample decides, and the estimate is poor.
     """
 
@@ -81,7 +82,7 @@ def evidence(
         noise = generator(seed, index, NOISE_STREAM)
         drawn = [_weigh(vae, batch, q.transform(q.noise(len(batch), noise)), q, p) for _ in range(num_samples)]
         said, weights = (torch.stack(each) for each in zip(*drawn, strict=True))  # (samples, records)
-        parts.append(_estimate(said, weights, sum_dimensions(divergence(q, p))))
+        parts.append(_estimate(said, weights, _kl(q, p, said - weights)))
         (watch or Unwatched())("importance sampling", len(batch), total)
     vae.train(training)
     return Evidence(*(torch.cat([getattr(part, field.name) for part in parts]).cpu() for field in fields(Evidence)))
@@ -93,13 +94,19 @@ def covers(vae: VAE, batch: Batch) -> bool:
     return not (isinstance(q, LocationScale) and q.kernel.bounded)
 
 
-def _weigh(
-    vae: VAE, batch: Batch, z: Tensor, q: torch.distributions.Distribution, p: torch.distributions.Distribution
-) -> tuple[Tensor, Tensor]:
+def _weigh(vae: VAE, batch: Batch, z: Tensor, q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
     """log p(x | z) and the logarithm of the importance weight of one latent point a record."""
     scores = vae.decoder(z.to(next(vae.decoder.parameters()).dtype), batch)
     said = -vae.likelihood(scores.double(), batch).loss
-    return said, said + sum_dimensions(p.log_prob(z)) - sum_dimensions(q.log_prob(z))
+    return said, said + log_density(p, z) - log_density(q, z)
+
+
+def _kl(q: Distribution, p: Distribution, ratios: Tensor) -> Tensor:
+    """The divergence of every record; ``ratios`` are log q(z) - log p(z) of the samples."""
+    try:
+        return sum_dimensions(divergence(q, p))
+    except ConfigError:  # a pair that is trained with importance weights
+        return ratios.mean(0)
 
 
 def _estimate(said: Tensor, weights: Tensor, kl: Tensor) -> Evidence:

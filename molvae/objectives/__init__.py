@@ -5,6 +5,7 @@ from molvae.objectives.constraints import CONSTRAINTS, Constraint, ExactReconstr
 from molvae.objectives.elbo import ELBO, Pretraining
 from molvae.objectives.estimators import ESTIMATORS, Pathwise
 from molvae.objectives.geco import GECO
+from molvae.objectives.importance_weighted import ImportanceWeighted
 
 __all__ = [
     "CONSTRAINTS",
@@ -14,6 +15,7 @@ __all__ = [
     "OBJECTIVES",
     "Constraint",
     "ExactReconstruction",
+    "ImportanceWeighted",
     "Loss",
     "Objective",
     "Pathwise",

@@ -35,5 +35,8 @@ class Objective(Part, nn.Module):
         """The loss of a batch at a point of training."""
         raise NotImplementedError
 
+    def take_over(self, previous: Objective) -> None:
+        """Go on from the memory of the objective whose phase has ended; most have none."""
+
 
 OBJECTIVES: Axis[Objective] = Axis("objective")

@@ -24,8 +24,10 @@ Convention = Literal["per-record", "per-unit"]
 """What the reconstruction loss is divided by before β weighs the KL divergence (always nats a record) against it.
 
 ``per-record``: the sum over a record's units, averaged over records: β = 1 is the bound itself.
-``per-unit``: the mean over all units (tokens, pixels), the published DD-VAE code's: a β there is β · (mean units a record)
-in the other convention, about 35 times as much on MOSES.
+``per-unit``: the same divided by the units (tokens, pixels) that a record has on average in the data: a β there is β · (mean units
+a record) in the other convention, about 37 times as much on MOSES. The published DD-VAE code divides the sum over a batch drawn at
+random by that batch's own units, which is this but for the draw. Batches here are of strings of about one length: divided by their
+own units a long string would count as much as a short one, and its tokens for less.
 """
 ScheduleSpec = float | dict[str, Any]
 
@@ -45,7 +47,7 @@ class Bound(Objective):
         self.tau = None if tau is None else schedules.build(tau)
         self.estimator = ESTIMATORS.build({"kind": estimator})
         self.estimator.check(vae.posterior)
-        check_kl(vae.posterior, vae.prior)
+        self.check_divergence()
         if vae.likelihood.has_temperature and self.tau is None:
             raise ConfigError(
                 f"the likelihood '{vae.likelihood.kind}' needs a temperature",
@@ -54,6 +56,15 @@ class Bound(Objective):
                 hint="For example: tau = 0.1.",
             )
 
+    def check_divergence(self) -> None:
+        """Refuse a posterior and a prior whose divergence this bound cannot take."""
+        check_kl(self.vae.posterior, self.vae.prior)
+
+    def advance(self, step: Step) -> None:
+        """In training, let a prior with chains take them further: once a step, alike in all processes."""
+        if self.training:
+            self.vae.prior.advance(step.seed, step.index)
+
     def reconstruct(self, scores: Tensor, batch: Batch, step: Step) -> Reconstruction:
         """The reconstruction loss of a batch at this point of training."""
         tau = None if self.tau is None else self.tau(step.epoch)
@@ -61,6 +72,7 @@ class Bound(Objective):
 
     def terms(self, batch: Batch, step: Step) -> tuple[Reconstruction, Reparameterised]:
         """Encode, sample, score: the reconstruction of a sample and the posterior it came from."""
+        self.advance(step)
         q = self.vae.encode(batch)
         z = self.estimator.sample(q, batch, step)
         return self.reconstruct(self.vae.decoder(z, batch), batch, step), q
@@ -117,9 +129,9 @@ class ELBO(Bound):
         """The weighted bound of a batch."""
         reconstruction, q = self.terms(batch, step)
         kl = self.vae.kl(q)
-        mean = mean_over_records if self.convention == "per-record" else mean_over_units
+        units = 1.0 if self.convention == "per-record" else batch.place.mean_units
         beta = self.beta(step.epoch)
-        value = mean(reconstruction.loss, batch.place) + beta * self._charged(kl, batch)
+        value = mean_over_records(reconstruction.loss, batch.place) / units + beta * self._charged(kl, batch)
         figures = self.figures(reconstruction, sum_dimensions(kl), batch)
         return Loss(value, detached({"loss": value, **figures, "beta": beta}, value.device))
 

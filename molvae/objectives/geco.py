@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from molvae.data.batches import Batch
-from molvae.objectives.base import OBJECTIVES, Loss
+from molvae.objectives.base import OBJECTIVES, Loss, Objective
 from molvae.objectives.constraints import CONSTRAINTS, Violation
 from molvae.objectives.elbo import Bound, ScheduleSpec, sum_dimensions
 from molvae.objectives.reduction import detached, mean_over_records
@@ -30,8 +30,9 @@ class GECO(Bound):
         tau: temperature of a deterministic likelihood, a number or a schedule.
         rate: ν, the step of log λ for each unit of C̄.
         smoothing: α of the moving average.
-        log_multiplier_start: log λ at the beginning. High: the model first learns to meet the constraint, then λ falls until
-            it is just met. From λ = 1 a floor far above what β = 1 gives would never come within half of itself.
+        log_multiplier_start: log λ at the beginning, unless the phase before held the same constraints. High: the model first
+            learns to meet the constraint, then λ falls until it is just met. From λ = 1 a floor far above what β = 1 gives would
+            never come within half of itself.
         log_multiplier_min: floor of log λ.
         log_multiplier_max: ceiling of log λ. Above e⁴ the KL divergence weighs next to nothing already; a higher ceiling only
             takes λ longer to come down from.
@@ -79,6 +80,14 @@ class GECO(Bound):
         if self.training:
             self._update(average, torch.stack([v.engaged for v in violations]))
         return Loss(value, detached({"loss": value, **figures}, value.device))
+
+    @torch.no_grad()
+    def take_over(self, previous: Objective) -> None:
+        """Multipliers and averages of a phase under the same constraints: a new learning rate is no new beginning."""
+        if isinstance(previous, GECO) and [c.spec for c in previous.constraints] == [c.spec for c in self.constraints]:
+            self.log_multiplier.copy_(previous.log_multiplier.clamp(self.log_multiplier_min, self.log_multiplier_max))
+            self.average.copy_(previous.average)
+            self.seen.copy_(previous.seen)
 
     @torch.no_grad()
     def _average(self, violations: list[Violation]) -> Tensor:

@@ -211,7 +211,9 @@ class Trainer:
             self.validate()
 
     def _next_phase(self) -> None:
+        previous = self.phase.objective
         self.clock.next_phase()
+        self.phase.objective.take_over(previous)
         self._enter_phase()
 
     def _enter_phase(self, state: State | None = None) -> None:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from molvae.data.batches import PixelBatch, Place
+from molvae.data.batches import END, PixelBatch, Place, TokenBatch
+from molvae.data.bucketing import BucketedBatches, gather
 from molvae.errors import ConfigError
 from molvae.objectives import ELBO, OBJECTIVES, Pretraining
 from molvae.schedules import Step
 from tests.conftest import pixel_vae
+from tests.training.jobs import text_vae
 
 STEP = Step(index=3, epoch=1.0, seed=5)
 
@@ -46,6 +50,24 @@ def test_the_conventions_differ_by_the_units_of_a_record() -> None:
     per_unit = ELBO(vae, beta=0.7, tau=0.2, convention="per-unit")(batch, STEP)
     kl = 0.7 * per_record.figures["kl_nats"]
     torch.testing.assert_close(per_record.value - kl, 6 * (per_unit.value - kl))
+
+
+def test_a_token_counts_the_same_whether_batches_are_drawn_at_random_or_of_one_length() -> None:
+    """Published: the sum over a batch drawn at random, divided by its tokens. Here batches are of strings of one length."""
+    lengths = [2] * 30 + [5] * 30 + [9] * 30
+    offsets = np.cumsum([0, *lengths])
+    ids = np.random.default_rng(0).integers(1, 7, offsets[-1])
+    ids[offsets[1:] - 1] = END
+    table = SimpleNamespace(ids=ids, offsets=offsets)
+    objective = ELBO(text_vae().double(), beta=0.0, tau=0.1, convention="per-unit")
+    with torch.no_grad():
+        objective.vae.posterior.head.bias[objective.vae.latent_size :] = -60.0  # z is the mean, whatever the noise
+        objective.vae.posterior.head.weight[objective.vae.latent_size :] = 0.0
+        bucketed = list(BucketedBatches(table, 15, seed=1).epoch(0))
+        assert len({int(batch.lengths.max()) for batch in bucketed}) == 3
+        shares = [objective(batch, STEP).value * len(batch) / len(lengths) for batch in bucketed]
+        whole = TokenBatch.whole(*gather(ids, offsets[:-1], np.array(lengths), max(lengths)))
+        torch.testing.assert_close(sum(shares), objective(whole, STEP).value)
 
 
 def test_the_figures_add_up_to_the_loss() -> None:

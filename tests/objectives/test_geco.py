@@ -70,6 +70,20 @@ def test_the_multiplier_stays_between_its_bounds() -> None:
     assert float(objective.log_multiplier[0]) == -3.0
 
 
+def test_a_phase_under_the_same_constraints_goes_on_with_the_multiplier() -> None:
+    vae = perfect_decoder_vae(5.0)
+    first, same = (GECO(vae, floor(0.8), tau=tau) for tau in (0.2, 0.1))
+    for index in range(30):
+        first(images_with_share(0.95), Step(index, 0.0))
+    assert float(first.log_multiplier) < 4.0
+    same.take_over(first)
+    for name, buffer in first.named_buffers():
+        assert torch.equal(dict(same.named_buffers())[name], buffer), name
+    for other, previous in ((GECO(vae, floor(0.9), tau=0.1), first), (GECO(vae, floor(0.8), tau=0.1), ELBO(vae, tau=0.1))):
+        other.take_over(previous)
+        assert float(other.log_multiplier) == 4.0 and not bool(other.seen)
+
+
 def test_evaluation_moves_nothing() -> None:
     objective = GECO(perfect_decoder_vae(5.0), floor(0.8), tau=0.1, log_multiplier_start=0.0).eval()
     objective(images_with_share(0.5), STEP)

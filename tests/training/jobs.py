@@ -16,7 +16,7 @@ from torch import Tensor
 from molvae.data.batches import Batches
 from molvae.data.bucketing import BucketedBatches, PixelBatches
 from molvae.errors import MolvaeError
-from molvae.objectives import ELBO, GECO, Objective
+from molvae.objectives import ELBO, GECO, ImportanceWeighted, Objective
 from molvae.training import Phase, Plan, Trainer, open_fabric
 from molvae.vae import VAE
 from tests.training import toy
@@ -44,11 +44,12 @@ def text_vae() -> VAE:
 def tasks(fabric: Fabric, dtype: torch.dtype) -> dict[str, tuple[Objective, Batches]]:
     """Objectives with their data; 33 and 31 records do not divide evenly."""
     shards = (fabric.world_size, fabric.global_rank)
-    text, pixels = text_vae().to(dtype), toy.vae().to(dtype)
+    text, pixels, bits = text_vae().to(dtype), toy.vae().to(dtype), toy.boltzmann_vae().to(dtype)
     constraints = [{"kind": "exact_reconstruction", "floor": 0.9}]
     return {
         "text": (ELBO(text, beta=0.1, tau=0.1, convention="per-unit"), BucketedBatches(Table(), 31, 5, *shards)),
         "geco": (GECO(pixels, constraints, tau=0.1).to(dtype), PixelBatches(toy.images().to(dtype), 33, 5, *shards)),
+        "chains": (ImportanceWeighted(bits, 3), PixelBatches(toy.images().to(dtype), 33, 5, *shards)),
     }
 
 

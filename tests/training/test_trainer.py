@@ -13,7 +13,7 @@ from molvae import schedules
 from molvae.data.batches import Batch
 from molvae.data.bucketing import PixelBatches
 from molvae.errors import ArtifactError, ConfigError, NumericalError
-from molvae.objectives import ELBO
+from molvae.objectives import ELBO, GECO
 from molvae.objectives.base import Loss, Objective
 from molvae.schedules import Step
 from molvae.training import Adam, Checkpoints, Phase, Plan, Trainer, open_fabric
@@ -104,6 +104,16 @@ def test_what_one_phase_freezes_the_next_one_may_train(tmp_path: Path) -> None:
     before = vae.encoder.state_dict()["layers.0.0.weight"].clone()
     train(tmp_path, *entries)
     assert not torch.equal(before, vae.encoder.state_dict()["layers.0.0.weight"])
+
+
+def test_the_next_phase_goes_on_with_the_multiplier(tmp_path: Path) -> None:
+    vae, constraints = toy.vae(), [{"kind": "exact_reconstruction", "floor": 0.002}]
+    entries = [bound(objective=GECO(vae, constraints, tau=0.2, log_multiplier_start=1.0)) for _ in range(2)]
+    train(tmp_path, *entries, log_every=1)
+    multipliers = [record["multiplier/exact_reconstruction"] for record in records(tmp_path) if "loss" in record]
+    half = len(multipliers) // 2
+    assert multipliers[half - 1] != pytest.approx(multipliers[0])
+    assert multipliers[half] == pytest.approx(float(entries[0].objective.get_buffer("log_multiplier").exp()), rel=1e-6)
 
 
 def test_a_part_that_does_not_exist_is_refused(tmp_path: Path) -> None:

@@ -36,6 +36,17 @@ def vae() -> VAE:
     return VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=2)
 
 
+def boltzmann_vae() -> VAE:
+    """Binary units under a machine with chains."""
+    torch.manual_seed(0)
+    mlp = {"kind": "mlp", "hidden_sizes": [24]}
+    smoothing = {"kind": "exponential", "beta": 8.0}
+    spec = {"encoder": mlp, "posterior": {"kind": "smoothed_bernoulli"}, "decoder": mlp,
+            "prior": {"kind": "boltzmann", "smoothing": smoothing, "num_chains": 20, "num_sweeps": 3},
+            "likelihood": {"kind": "bernoulli_pixels"}}
+    return VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=6)
+
+
 def phases() -> list[Phase]:
     """A bound first, then GECO (which has a memory of its own) by Muon (which has another than Adam's), then the decoder alone."""
     model = vae()
