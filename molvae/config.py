@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 ScheduleSpec = float | Spec
-PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits", "boltzmann", "discrete")
+PRESETS = ("demo", "small", "moses", "zinc", "sharpen", "synthetic", "digits", "manifold", "boltzmann", "discrete")
 BOUNDS = ("elbo", "geco", "importance_weighted")
 WEIGHING = ("beta", "free_bits", "convention", "num_samples")
 """What weighs the KL divergence in a bound, or the samples of one; under GECO a multiplier does."""
@@ -37,7 +37,7 @@ class DataConfig(Section):
     """What is read and how it becomes batches.
 
     ``codec`` is ``smiles`` or ``pixels``; ``max_length`` counts tokens, the end of the string not included; ``threshold``
-    makes pixels binary; ``molecules = false`` is for strings that are no chemistry.
+    makes pixels binary, ``"grey"`` leaves them as they are; ``molecules = false`` is for strings that are no chemistry.
     """
 
     codec: Literal["smiles", "pixels"] = "smiles"
@@ -49,7 +49,7 @@ class DataConfig(Section):
     tokenizer: Literal["atom", "character"] = "atom"
     max_length: int = Field(default=100, ge=1, le=10_000)
     standardize: bool = False
-    threshold: float | None = 0.5
+    threshold: float | Literal["grey"] = 0.5
     num_workers: int = Field(default=2, ge=0)
 
 
@@ -82,8 +82,8 @@ class TrainingConfig(Section):
     """The loop.
 
     ``epochs`` may be a fraction: of large data, not every model needs a whole number of passes. ``best`` is the validation
-    figure that the best checkpoint is chosen by (higher is better), ``keep`` says whether the model folder holds the last
-    weights or the best: while beta rises, reconstruction falls, so the last are the default.
+    figure that the best checkpoint is chosen by, ``mode`` says whether it should rise (``max``) or fall (``min``), ``keep`` whether the
+    model folder holds the last weights or the best: while beta rises, reconstruction falls, so the last are the default.
     ``optimizer`` is one of `training.optimizers` with its settings; ``weight_decay`` is its decay where it names none of its own.
     ``snapshot_epochs`` keeps a copy of the model every so many epochs (a multiple of ``validate_every``) in ``RUN/snapshots``.
     """
@@ -100,6 +100,7 @@ class TrainingConfig(Section):
     validity_samples: int = Field(default=1000, ge=0)
     snapshot_epochs: float | None = Field(default=None, gt=0)
     best: str = "valid/exact_mean"
+    mode: Literal["max", "min"] = "max"
     keep: Literal["last", "best"] = "last"
     patience: int | None = Field(default=None, ge=1)
     log_every: int = Field(default=20, ge=1)

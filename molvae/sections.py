@@ -45,7 +45,8 @@ def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(first["loc"][-1]), sorted(_known_keys(section)), n=1)
+            key, beside = str(first["loc"][-1]), _beside(section, first["loc"][:-1])
+            near = difflib.get_close_matches(key, beside, n=1) or difflib.get_close_matches(key, sorted(_known_keys(section)), n=1)
             raise ConfigError(
                 "unknown key in the configuration",
                 where=where,
@@ -63,12 +64,25 @@ def _expectation(message: str) -> str:
     return wanted.replace("a valid dictionary", "a table").partition(", unable to parse")[0]
 
 
+def _beside(section: type[Section], path: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table at a path, in order; none where the path leads out of the typed tables."""
+    found: type[Section] | None = section
+    for name in (step for step in path if isinstance(step, str)):
+        annotation = None if found is None or name not in found.model_fields else found.model_fields[name].annotation
+        found = next((part for part in (annotation, *get_args(annotation)) if _is_section(part)), None)
+    return [] if found is None else sorted(found.model_fields)
+
+
+def _is_section(part: object) -> bool:
+    return isinstance(part, type) and issubclass(part, Section)
+
+
 def _known_keys(section: type[Section]) -> set[str]:
     keys: set[str] = set()
     for name, field in section.model_fields.items():
         keys.add(name)
         for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, Section):
+            if _is_section(part):
                 keys |= _known_keys(part)
     return keys
 

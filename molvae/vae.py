@@ -84,5 +84,5 @@ class VAE(nn.Module):
         return divergence(q, self.prior.distribution())
 
     def decode(self, z: Float[Tensor, "batch latent"], max_length: int) -> Tensor:
-        """The record that each latent point means, as the decoder's units."""
-        return self.decoder.generate(z, max_length)
+        """The record that each latent point means, as units: tokens, or pixels in [0, 1]."""
+        return self.likelihood.units(self.decoder.generate(z, max_length))

@@ -16,7 +16,7 @@ PARTS = ("encoder", "posterior", "prior", "decoder", "likelihood")
 
 def build(settings: config.RunConfig) -> VAE:
     spec = {part: getattr(settings.model, part) for part in PARTS}
-    return VAE.from_spec(spec, latent_size=settings.model.latent_size, vocabulary_size=20, num_pixels=64)
+    return VAE.from_spec(spec, latent_size=settings.model.latent_size, vocabulary_size=20, num_pixels=64, height=8, width=8)
 
 
 @pytest.mark.parametrize("preset", config.PRESETS)

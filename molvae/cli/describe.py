@@ -23,7 +23,7 @@ def reconstruct(
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Encode and decode molecules and say how many come back, for z = mean and for z ~ q."""
+    """Encode and decode molecules (or images) and say how many come back, for z = mean and for z ~ q."""
     from molvae import workflows
 
     workflows.reconstruct(model, data, output, smiles_column=smiles_column, limit=limit, seed=seed, quiet=quiet)

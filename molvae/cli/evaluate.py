@@ -41,12 +41,15 @@ def evaluate(
     sweeps: Sweeps = 0,
     latent: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="Add what the latent space of a MODEL is worth, measured on these molecules.",
+        typer.Option(metavar="DATA", help="Add what the latent space of a MODEL is worth, measured on these molecules, or images.",
                      show_default=False),
     ] = None,
     latent_limit: Annotated[
-        int | None, typer.Option(help="Molecules to reconstruct; as many as samples where not given.", min=2, show_default=False)
+        int | None, typer.Option(help="Molecules to reconstruct, else as many as samples; or images, else all.", min=2, show_default=False)
     ] = None,
+    importance_samples: Annotated[
+        int, typer.Option(metavar="K", help="Of a model of images: samples of q(z | x) in the estimate of log p(x).", min=1)
+    ] = 200,
     target: Annotated[
         str, typer.Option(help="Property of the GP regression: penalized_logp, logP, SA, QED, weight, NP, or none.")
     ] = "penalized_logp",
@@ -63,7 +66,7 @@ def evaluate(
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """The MOSES metrics of generated molecules; of a model, with several seeds and beside its reconstruction."""
+    """The MOSES metrics of generated molecules; of a model, with several seeds and beside its reconstruction; of a model of images, nats."""
     from molvae import workflows
 
     workflows.evaluate(
@@ -81,7 +84,7 @@ def evaluate(
         sweeps=sweeps,
         latent=latent,
         latent_options=workflows.LatentOptions(
-            latent_limit, None if target == "none" else target, splits, regression_size, smiles_column
+            latent_limit, None if target == "none" else target, splits, regression_size, smiles_column, importance_samples
         ),
         guard=guard,
         seed=seed,

@@ -26,7 +26,7 @@ def train(
     smiles_column: SmilesColumn = None,
     preset: Annotated[
         str | None, typer.Option(
-            help="demo, small (default), moses, zinc, sharpen, synthetic, digits, boltzmann or discrete.", show_default=False
+            help="demo, small (default), moses, zinc, sharpen, synthetic, digits, manifold, boltzmann or discrete.", show_default=False
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file laid over the preset.", show_default=False)] = None,

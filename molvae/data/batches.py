@@ -78,6 +78,9 @@ END = 0
 
 Encoder and decoder embed their inputs separately, so one id serves all three; the head scores exactly what can be said."""
 
+LEVELS = 255
+"""White in 8 bits: grey levels count from 0 to it."""
+
 
 @dataclass(frozen=True)
 class TokenBatch:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from molvae.data.batches import END, Batch, PixelBatch, TokenBatch
+from molvae.data.batches import END, LEVELS, Batch, PixelBatch, TokenBatch
 from molvae.data.tokenizer import TOKENIZERS, Tokenizer, caret
 from molvae.data.vocabulary import Vocabulary
 from molvae.errors import ArtifactError, ConfigError, InputError
@@ -268,7 +268,7 @@ class PixelCodec(Codec):
     Args:
         height: of an image, in pixels.
         width: of an image, in pixels.
-        threshold: pixels above it become 1, the others 0; None leaves them grey.
+        threshold: pixels above it become 1, the others 0; None leaves them grey, at the nearest of 256 levels.
     """
 
     def __init__(self, height: int, width: int, threshold: float | None = None):
@@ -278,8 +278,8 @@ class PixelCodec(Codec):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """``num_pixels``."""
-        return {"num_pixels": self.height * self.width}
+        """``num_pixels``, ``height`` and ``width``."""
+        return {"num_pixels": self.height * self.width, "height": self.height, "width": self.width}
 
     @property
     def num_units(self) -> int:
@@ -289,8 +289,9 @@ class PixelCodec(Codec):
     def encode(self, images: np.ndarray[Any, Any] | Tensor) -> PixelBatch:
         """The images as rows, (n, height, width) or (n, height·width).
 
-        Integers are levels from 0 to 255, except where none exceeds 1, which is a black and white image; booleans are
-        black and white; floating-point numbers must already be in [0, 1].
+        Booleans are black and white; floating-point numbers must already be in [0, 1]; integers are levels from 0 to 255. With a
+        threshold an array of integers none of which exceeds 1 is taken as black and white, too: of a large array that is cut
+        into blocks that must be decided once, which `in_form` does.
 
         Raises:
             InputError: another shape, or values out of range.
@@ -301,10 +302,18 @@ class PixelCodec(Codec):
                 "images of another size", where="images", got=values.shape,
                 expected=f"(n, {self.height}, {self.width}) or (n, {self.num_units})",
             )
-        pixels = _unit_interval(values).reshape(len(values), -1)  # (n, height·width)
-        if self.threshold is not None:
+        binary = self.threshold is not None and bool(values.size) and values.max() <= 1
+        pixels = _unit_interval(values, 1 if binary else LEVELS).reshape(len(values), self.num_units)  # (n, height·width)
+        if self.threshold is None:
+            pixels = _nearest_level(pixels)
+        else:
             pixels = (pixels > self.threshold).astype(np.float32)
         return PixelBatch.whole(torch.from_numpy(pixels))
+
+    def in_form(self, records: Any) -> Any:
+        """Images given by a user as the model sees them, (n, height, width), float32: black and white, or grey levels."""
+        images = records if len(records) else np.zeros((0, self.height, self.width))
+        return self.decode(self.encode(images).pixels)
 
     def decode(self, units: Float[Tensor, "batch pixels"]) -> np.ndarray[Any, Any]:
         """The rows as images, (n, height, width), float32."""
@@ -315,16 +324,20 @@ class PixelCodec(Codec):
         return PixelBatch.whole(units)
 
 
-def _unit_interval(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Pixel values of any type as a new float32 array in [0, 1]."""
+def _nearest_level(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Pixels in [0, 1] at the nearest of 256 grey levels, float32: what an image file of 8 bits would hold."""
+    return np.rint(pixels * np.float32(LEVELS)).astype(np.float32) / np.float32(LEVELS)
+
+
+def _unit_interval(values: np.ndarray[Any, Any], white: int) -> np.ndarray[Any, Any]:
+    """Pixel values of any type as a new float32 array in [0, 1]; ``white`` is the highest integer that there may be."""
     integers = np.issubdtype(values.dtype, np.integer)
-    highest = 255 if integers else 1
+    highest = LEVELS if integers else 1
     if values.size and not (values.min() >= 0 and values.max() <= highest):  # a NaN fails both
         raise InputError(
             "pixels out of range", where="images", got=f"{values.min()} to {values.max()}", expected=f"0 to {highest}"
         )
-    scale = 255 if integers and values.size and values.max() > 1 else 1
-    return values.astype(np.float32) / np.float32(scale)
+    return values.astype(np.float32) / np.float32(white if integers else 1)
 
 
 def _canonical(smiles: str) -> str:

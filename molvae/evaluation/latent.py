@@ -13,6 +13,7 @@ from molvae.distributions import FromNoise
 from molvae.distributions.kl import log_density
 from molvae.distributions.noise import generator
 from molvae.errors import ConfigError
+from molvae.likelihoods import Likelihood, Reconstruction
 from molvae.objectives.elbo import sum_dimensions
 from molvae.schedules import Step
 from molvae.vae import VAE
@@ -31,6 +32,7 @@ class _Sums:
     exact_sampled: int = 0
     correct_mean: int = 0
     kl: float = 0.0
+    reconstruction: float = 0.0
 
 
 @torch.inference_mode()
@@ -47,7 +49,9 @@ def latent_figures(vae: VAE, batches: Iterable[Batch], seed: int = 0) -> dict[st
 
     Returns:
         ``exact_mean`` and ``exact_sampled`` (share of records, z = mean and z ~ q), ``unit_accuracy_mean``, ``kl_nats`` (a
-        record; where the pair has no closed form, its estimate by the one z ~ q), ``active_units``.
+        record; where the pair has no closed form, its estimate by the one z ~ q), ``active_units``; of a likelihood without a
+        temperature also ``reconstruction_nats`` = -log p(x | z), z ~ q, and ``bound_nats``, the sum of it and the KL divergence:
+        -ELBO, above -log p(x) on average. A relaxed loss is no likelihood.
     """
     training = vae.training
     vae.eval()
@@ -65,15 +69,20 @@ def latent_figures(vae: VAE, batches: Iterable[Batch], seed: int = 0) -> dict[st
         sums.exact_sampled += int(at_sample.exact.sum())
         sums.correct_mean += int(at_mean.num_correct.sum())
         sums.kl += float(_kl_nats(vae, q, z).sum())
+        sums.reconstruction += float(at_sample.loss.double().sum())
     vae.train(training)
     variance = torch.cat(means).var(0, correction=0)
-    return {
+    figures = {
         "exact_mean": sums.exact_mean / sums.records,
         "exact_sampled": sums.exact_sampled / sums.records,
         "unit_accuracy_mean": sums.correct_mean / sums.units,
         "kl_nats": sums.kl / sums.records,
         "active_units": float((variance > ACTIVE_VARIANCE).sum()),
     }
+    if not vae.likelihood.has_temperature:
+        figures["reconstruction_nats"] = sums.reconstruction / sums.records
+        figures["bound_nats"] = figures["reconstruction_nats"] + figures["kl_nats"]
+    return figures
 
 
 def _kl_nats(vae: VAE, q: FromNoise, z: Tensor) -> Tensor:
@@ -83,9 +92,9 @@ def _kl_nats(vae: VAE, q: FromNoise, z: Tensor) -> Tensor:
         return log_density(q, z) - log_density(vae.prior.distribution(), z)
 
 
-def _match(vae: VAE, z: Tensor, batch: Batch):  # type: ignore[no-untyped-def]
-    # Any temperature will do: only the arg max is read.
-    return vae.likelihood(vae.decoder(z, batch), batch, 0.5)
+def _match(vae: VAE, z: Tensor, batch: Batch) -> Reconstruction:
+    # Any temperature will do: of a likelihood that has one only the arg max is read.
+    return vae.likelihood(vae.decoder(z, batch), batch, 0.5)  # type: ignore[no-any-return]
 
 
 class LatentMonitor:
@@ -100,6 +109,13 @@ class LatentMonitor:
     FIGURES = tuple(
         f"valid/{name}" for name in ("exact_mean", "exact_sampled", "unit_accuracy_mean", "kl_nats", "active_units")
     )
+    NATS = ("valid/reconstruction_nats", "valid/bound_nats")
+    """Those of a likelihood without a temperature; they fall as a model learns."""
+
+    @classmethod
+    def names(cls, likelihood: type[Likelihood]) -> tuple[str, ...]:
+        """The figures that there are of a model with such a likelihood."""
+        return cls.FIGURES if likelihood.has_temperature else cls.FIGURES + cls.NATS
 
     def __init__(
         self, vae: VAE, batches: Callable[[], Iterable[Batch]], warn: Callable[[str], None]

@@ -20,7 +20,7 @@ def reconstruction_report(model: Model, records: Records, seed: int = 0) -> dict
 
     Args:
         model: the model.
-        records: SMILES in the form of the model's data, or images.
+        records: SMILES in the form of the model's data.
         seed: of the samples.
 
     Returns:
@@ -37,9 +37,9 @@ def compare_decoded(model: Model, records: Records, at_mean: Records, at_sample:
     exact = _equal(records, at_mean)
     return {
         "num_molecules": len(records),
-        "exact_mean": _rate(exact),
-        "exact_sampled": _rate(_equal(records, at_sample)),
-        "same_molecule_mean": _rate(_same_molecules(records, at_mean, exact)),
+        "exact_mean": rate(exact),
+        "exact_sampled": rate(_equal(records, at_sample)),
+        "same_molecule_mean": rate(_same_molecules(records, at_mean, exact)),
         "token_accuracy": unit_accuracy(model, records),
         "failures": [_failure(int(i), records[i], at_mean[i]) for i in np.flatnonzero(~exact)],
     }
@@ -49,14 +49,13 @@ def _equal(records: Records, decoded: Records) -> Hits:
     return np.array([np.array_equal(a, b) for a, b in zip(records, decoded, strict=True)], dtype=bool)
 
 
-def _rate(hits: Hits | None) -> float | None:
-    return None if hits is None or not len(hits) else float(hits.mean())
+def rate(hits: Hits) -> float | None:
+    """The share of hits; None of nothing."""
+    return None if not len(hits) else float(hits.mean())
 
 
-def _same_molecules(records: Records, decoded: Records, exact: Hits) -> Hits | None:
-    """Where the canonical SMILES agree; those that are exact need no chemistry. None for images."""
-    if not all(isinstance(record, str) for record in records):
-        return None
+def _same_molecules(records: Records, decoded: Records, exact: Hits) -> Hits:
+    """Where the canonical SMILES agree; those that are exact need no chemistry."""
     same = exact.copy()
     for i in np.flatnonzero(~exact):
         molecule = canonical_or_none(decoded[i])
@@ -65,7 +64,7 @@ def _same_molecules(records: Records, decoded: Records, exact: Hits) -> Hits | N
 
 
 def _failure(index: int, record: Any, decoded: Any) -> dict[str, Any]:
-    return {"index": index, "smiles": record, "decoded": decoded} if isinstance(record, str) else {"index": index}
+    return {"index": index, "smiles": record, "decoded": decoded}
 
 
 @torch.inference_mode()

@@ -20,11 +20,13 @@ class Reconstruction:
         loss: minus the log-likelihood (or its deterministic relaxation) in nats, summed over the record's units.
         num_correct: units whose arg max is right.
         num_units: units scored.
+        squared_error: ‖x − g(z)‖² summed over the record's units, of a likelihood with a mean g; else None.
     """
 
     loss: Float[Tensor, " batch"]
     num_correct: Int[Tensor, " batch"]
     num_units: Int[Tensor, " batch"]
+    squared_error: Float[Tensor, " batch"] | None = None
 
     @property
     def exact(self) -> Bool[Tensor, " batch"]:
@@ -35,10 +37,11 @@ class Reconstruction:
 class Likelihood(Part, nn.Module):
     """log p(x | z) as a function of the decoder's scores.
 
-    ``has_temperature`` says that ``tau`` is read; others ignore it.
+    ``has_temperature`` says that ``tau`` is read; others ignore it. ``has_mean`` says that there is a squared error.
     """
 
     has_temperature: ClassVar[bool] = False
+    has_mean: ClassVar[bool] = False
 
     def forward(self, scores: Tensor, batch: Batch, tau: float | None = None) -> Reconstruction:
         """Score a batch.
@@ -49,6 +52,10 @@ class Likelihood(Part, nn.Module):
             tau: temperature of the relaxation, 0 < tau < 1, for likelihoods that have one.
         """
         raise NotImplementedError
+
+    def units(self, said: Tensor) -> Tensor:
+        """The units that a decoder's ``generate`` means: the tokens that it has chosen, or for scores the likeliest value of each."""
+        return said
 
 
 LIKELIHOODS: Axis[Likelihood] = Axis("likelihood")

@@ -1,4 +1,4 @@
-"""Likelihoods of images with pixels in [0, 1]: Bernoulli, and deterministic through the relaxed arg max."""
+"""Likelihoods of black and white images, pixels in [0, 1]: Bernoulli, and deterministic through the relaxed arg max."""
 
 from __future__ import annotations
 
@@ -24,8 +24,16 @@ def _signed(pixels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     return scores, 2 * pixels.to(scores.dtype) - 1
 
 
+class BinaryPixels(Likelihood):
+    """A likelihood of pixels that are 0 or 1; scores are logits."""
+
+    def units(self, said: Float[Tensor, "batch pixels"]) -> Float[Tensor, "batch pixels"]:
+        """The most probable image: 1 where the logit is positive."""
+        return (said > 0).to(said.dtype)
+
+
 @LIKELIHOODS.register("bernoulli_pixels")
-class BernoulliPixels(Likelihood):
+class BernoulliPixels(BinaryPixels):
     """log p(x | z) = sum_i x_i log p_i + (1 - x_i) log(1 - p_i) with p = sigmoid(scores)."""
 
     def forward(  # type: ignore[override]
@@ -38,7 +46,7 @@ class BernoulliPixels(Likelihood):
 
 
 @LIKELIHOODS.register("deterministic_pixels")
-class DeterministicPixels(Likelihood):
+class DeterministicPixels(BinaryPixels):
     """The relaxed arg max over the two values of a pixel (Polykovskiy and Vetrov 2020, binary images):
 
     sum_i -log sigma_tau(2 p_correct - 1), p_correct = p x + (1 - p)(1 - x), p = sigmoid(scores);

@@ -27,7 +27,7 @@ class Decoder(Part, nn.Module):
         raise NotImplementedError
 
     def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Tensor:
-        """The record that each latent point means, units along dimension 1.
+        """The record that each latent point means, units along dimension 1; or scores, where the likelihood chooses (pixels).
 
         A latent point has one record, whatever stands beside it in the batch.
         """

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 
 from molvae.data.batches import Batch, PixelBatch
 from molvae.errors import InputError
+from molvae.nets.activations import Activation, make
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
 
 
-def _layers(sizes: list[int]) -> nn.Sequential:
-    """Linear maps with leaky ReLUs (slope 0.01) between them, none after the last."""
+def _layers(sizes: list[int], activation: Activation) -> nn.Sequential:
+    """Linear maps with activations between them, none after the last."""
     layers: list[nn.Module] = []
     for width, next_width in pairwise(sizes):
-        layers += [nn.Linear(width, next_width), nn.LeakyReLU(0.01)]
+        layers += [nn.Linear(width, next_width), make(activation)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -26,13 +27,16 @@ class MLPEncoder(Encoder):
 
     Args:
         num_pixels: pixels of an image.
-        hidden_sizes: widths of the layers; the last is the number of features.
+        hidden_sizes: widths of the layers; the last is the number of features. Without any the pixels are the features, and
+            the posterior's own map makes a linear encoder.
+        activation: after every layer.
     """
 
-    def __init__(self, num_pixels: int, hidden_sizes: list[int]):
+    def __init__(self, num_pixels: int, hidden_sizes: list[int], activation: Activation = "leaky_relu"):
         super().__init__()
-        self.layers = nn.Sequential(_layers([num_pixels, *hidden_sizes]), nn.LeakyReLU(0.01))
-        self.num_features = hidden_sizes[-1]
+        sizes = [num_pixels, *hidden_sizes]
+        self.layers = nn.Sequential(_layers(sizes, activation), *([make(activation)] if hidden_sizes else []))
+        self.num_features = sizes[-1]
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch features"]:
         """Features of every image."""
@@ -41,26 +45,26 @@ class MLPEncoder(Encoder):
 
 @DECODERS.register("mlp")
 class MLPDecoder(Decoder):
-    """z → hidden layers → a logit for every pixel.
+    """z → hidden layers → a score for every pixel.
 
     Args:
         num_pixels: pixels of an image.
         latent_size: dimensions of z.
-        hidden_sizes: widths of the layers from z outwards.
+        hidden_sizes: widths of the layers from z outwards; without any the decoder is linear.
+        activation: after every layer but the last.
     """
 
-    def __init__(self, num_pixels: int, latent_size: int, hidden_sizes: list[int]):
+    def __init__(self, num_pixels: int, latent_size: int, hidden_sizes: list[int], activation: Activation = "leaky_relu"):
         super().__init__()
-        self.layers = _layers([latent_size, *hidden_sizes, num_pixels])
+        self.layers = _layers([latent_size, *hidden_sizes, num_pixels], activation)
 
     def forward(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch pixels"]:
-        """Logits of every pixel."""
+        """Scores of every pixel: logits, or what becomes its mean."""
         return self.layers(z)  # type: ignore[no-any-return]
 
     def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Float[Tensor, "batch pixels"]:
-        """The most probable image: 1 where the logit is positive. ``max_length`` says nothing about images."""
-        image: Tensor = self.layers(z) > 0
-        return image.to(z.dtype)
+        """The scores of every pixel, of which the likelihood chooses. ``max_length`` says nothing about images."""
+        return self.layers(z)  # type: ignore[no-any-return]
 
 
 def images(batch: Batch) -> PixelBatch:

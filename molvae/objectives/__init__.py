@@ -1,7 +1,7 @@
 """Objectives: what is minimised, and how its gradient is taken."""
 
 from molvae.objectives.base import OBJECTIVES, Loss, Objective
-from molvae.objectives.constraints import CONSTRAINTS, Constraint, ExactReconstruction
+from molvae.objectives.constraints import CONSTRAINTS, Constraint, ExactReconstruction, ReconstructionError
 from molvae.objectives.direct import DirectArgMax
 from molvae.objectives.elbo import ELBO, Pretraining
 from molvae.objectives.enumeration import Enumeration
@@ -28,6 +28,7 @@ __all__ = [
     "Objective",
     "Pathwise",
     "Pretraining",
+    "ReconstructionError",
     "ScoreFunction",
     "StraightThrough",
 ]

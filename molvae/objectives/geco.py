@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from molvae.data.batches import Batch
+from molvae.errors import ConfigError
 from molvae.objectives.base import OBJECTIVES, Loss, Objective, ScheduleSpec
 from molvae.objectives.constraints import CONSTRAINTS, Violation
 from molvae.objectives.elbo import Bound, sum_dimensions
@@ -54,6 +55,11 @@ class GECO(Bound):
     ):
         super().__init__(vae, tau, estimator)
         self.constraints = [CONSTRAINTS.build(spec) for spec in constraints]
+        for constraint in self.constraints:
+            constraint.check(vae.likelihood)
+            if vae.posterior.is_discrete and not constraint.carried_by_loss:
+                raise ConfigError("a constraint whose gradient does not reach discrete latents", where="constraint.kind",
+                                  got=f"'{constraint.kind}'", expected="'exact_reconstruction'")  # fmt: skip
         self.rate, self.smoothing = rate, smoothing
         self.log_multiplier_min, self.log_multiplier_max = log_multiplier_min, log_multiplier_max
         self.log_multiplier: Tensor

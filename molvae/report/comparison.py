@@ -79,6 +79,24 @@ def latent_table(latent: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def images_table(content: Mapping[str, Any]) -> str:
+    """What a model of images is, a line per figure: nats an image, the use of the latent space, what comes back."""
+    metrics, errors, latent, about = (content[name] for name in ("metrics", "standard_errors", "latent", "about"))
+    rows = [
+        (f"-log p(x), {about['importance_samples']:,} importance samples", plus_minus(metrics["nll_nats"], errors["nll_nats"])),
+        ("-ELBO, an upper bound of it", plus_minus(metrics["bound_nats"], errors["bound_nats"])),
+        ("reconstruction, -E log p(x | z)", plus_minus(metrics["reconstruction_nats"], errors["reconstruction_nats"])),
+        ("KL(q | prior)", number(metrics["kl_nats"])),
+        ("active units", f"{latent['active_units']} of {latent['latent_size']}"),
+        (f"exact reconstruction of {latent['num_records']:,}, z = mean", number(latent["exact_mean"])),
+        ("exact reconstruction, z ~ q", number(latent["exact_sampled"])),
+        ("pixels right, z = mean", number(latent["pixel_accuracy"])),
+        ("mean squared error of a pixel, z = mean", number(latent["mean_squared_error"])),
+    ]
+    lines = [f"nats an image of {about['data']}; ± is a standard error over images", *(f"{name:58s}{value}" for name, value in rows)]
+    return "\n".join([*lines, *sorted(set(about["reasons"].values())), *about["notes"]])
+
+
 def _regression_lines(regression: Mapping[str, Any]) -> list[str]:
     rmse, density = regression["rmse"], regression["log_likelihood"]
     reasons = regression["reasons"]

@@ -13,11 +13,12 @@ import torch
 from molvae import config as configuration
 from molvae.config import RunConfig
 from molvae.data.batches import Batch, PixelBatch, TokenBatch
-from molvae.data.codecs import SmilesCodec
+from molvae.data.codecs import PixelCodec, SmilesCodec
 from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.evaluation.latent import LatentMonitor
 from molvae.evaluation.validity import ValidityMonitor
 from molvae.files import atomic_write
+from molvae.likelihoods import LIKELIHOODS
 from molvae.model import Model, find
 from molvae.objectives import OBJECTIVES
 from molvae.schedules import Step
@@ -47,7 +48,7 @@ FIRST_FILES = (
 )
 """What a run writes before its first checkpoint; where nothing else stands, nothing is lost by beginning again."""
 
-_SIZES = {"vocabulary_size", "num_pixels", "num_features", "latent_size", "support"}
+_SIZES = {"vocabulary_size", "num_pixels", "height", "width", "num_features", "latent_size", "support"}
 
 
 def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> None:
@@ -112,9 +113,10 @@ def _try_out(settings: RunConfig) -> set[str]:
     if training.snapshot_epochs is not None:
         require_multiple(training.snapshot_epochs, training.validate_every)
     plan(settings).score(dict.fromkeys(_figures(settings), 0.0))
+    _require_sense(settings)
     try:
         learning: set[str] = set()
-        vae = build_vae(settings, vocabulary_size=2, num_pixels=4)
+        vae = build_vae(settings, vocabulary_size=2, num_pixels=4, height=2, width=2)
         for phase in build_phases(settings, vae):
             learning |= freeze_all_but(phase.objective, phase.trainable).keys()
             for epoch in (0.0, phase.epochs):
@@ -129,6 +131,17 @@ def _try_out(settings: RunConfig) -> set[str]:
             hint="Check [model] and [training].",
         ) from error
     return learning
+
+
+def _require_sense(settings: RunConfig) -> None:
+    """Refuse to keep the weights by the highest of a figure that only ever falls.
+
+    Raises:
+        ConfigError: such a choice.
+    """
+    if settings.training.best in LatentMonitor.NATS and settings.training.mode == "max":
+        raise ConfigError("the worst weights kept as the best", where="training.mode", got="'max'", expected="'min'",
+                          hint=f"{settings.training.best} falls as a model learns.")  # fmt: skip
 
 
 def _require_learning_decoder(settings: RunConfig, learning: set[str]) -> None:
@@ -166,7 +179,7 @@ def _smallest_batch(settings: RunConfig) -> Batch:
 
 def _figures(settings: RunConfig) -> list[str]:
     """The names of the validation figures that a run will have."""
-    names = [*LatentMonitor.FIGURES]
+    names = [*LatentMonitor.names(LIKELIHOODS[str(settings.model.likelihood.get("kind"))])]
     if settings.training.validity_samples and settings.data.codec == "smiles":
         names += ValidityMonitor.FIGURES
     return names
@@ -205,6 +218,7 @@ def plan(settings: RunConfig) -> Plan:
         validate_every=training.validate_every,
         checkpoint_seconds=60 * training.checkpoint_minutes,
         best=training.best,
+        mode=training.mode,
         patience=training.patience,
     )
 
@@ -220,6 +234,8 @@ def configured_as(settings: RunConfig, base: Model) -> RunConfig:
         settings.data.tokenizer = base.codec.tokenizer.kind  # type: ignore[assignment]
         settings.data.max_length = base.codec.max_length
         settings.data.molecules = base.codec.form != "text"
+    if isinstance(base.codec, PixelCodec):
+        settings.data.threshold = "grey" if base.codec.threshold is None else base.codec.threshold
     return settings
 
 

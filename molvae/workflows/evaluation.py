@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from molvae import shipped
+from molvae.data.codecs import PixelCodec
 from molvae.errors import InputError
 from molvae.evaluation.inputs import Molecules
 from molvae.evaluation.suite import evaluate as evaluate_generated
 from molvae.model import Model, PriorName
 from molvae.workflows.environment import versions
+from molvae.workflows.image_evaluation import ImageEvaluation, require_no_molecules
 from molvae.workflows.model_evaluation import LatentOptions, ModelEvaluation, SuiteOptions
 from molvae.workflows.stages import Stages
 
@@ -54,7 +56,7 @@ def evaluate(
         seeds: how often a model is sampled.
         prior: of a model: ``normal``, the prior of training, or ``fitted``.
         sweeps: of the chain that the sampled points take (`molvae.model.Model.swept`).
-        latent: molecules for what the latent space is worth (of a known data set its test part).
+        latent: molecules for what the latent space is worth (of a known data set its test part); of a model of images, images.
         latent_options: sizes of that, and the property of the regression.
         guard: sample a model a second time, with the guard, and show both.
         seed: the first seed.
@@ -62,7 +64,8 @@ def evaluate(
 
     Returns:
         ``{"metrics", "about"}``; of a model also ``deviations``, ``runs`` (the metrics of each seed), ``reconstruction`` and
-        ``latent``, and ``guarded`` if asked for. See docs/evaluation.md.
+        ``latent``, and ``guarded`` if asked for; of a model of images ``metrics``, ``standard_errors``, ``latent`` and ``about``. See
+        docs/evaluation.md.
 
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
@@ -70,10 +73,19 @@ def evaluate(
     suite = SuiteOptions(reference, reference_scaffolds, train, tuple(unique_at), confidence, num_jobs, seed)
     target = None if output is None else Path(output)
     if isinstance(given, Model) or is_model(given):
+        options = latent_options or LatentOptions()
         with Stages(quiet) as stages:
-            content, table = ModelEvaluation(
-                given, target, suite, stages, num, seeds, latent, latent_options or LatentOptions(), prior, sweeps, guard  # type: ignore[arg-type]
-            ).run()  # fmt: skip
+            evaluation = ModelEvaluation(
+                given, target, suite, stages, num, seeds, latent, options, prior, sweeps, guard  # type: ignore[arg-type]
+            )
+            if isinstance(evaluation.model.codec, PixelCodec):
+                require_no_molecules(
+                    guard=guard, sweeps=sweeps, prior=None if prior == "normal" else prior, confidence=confidence, train=train,
+                    reference_scaffolds=reference_scaffolds,
+                )  # fmt: skip
+                content, table = _of_images(evaluation).run()
+            else:
+                content, table = evaluation.run()
     else:
         if latent is not None:
             raise InputError("a latent space of molecules without a model", where="--latent", got=str(given),
@@ -90,6 +102,22 @@ def evaluate(
     if not quiet:
         print(table.rstrip() + ("" if target is None else f"\n→ {target}"))
     return content
+
+
+def _of_images(evaluation: ModelEvaluation) -> ImageEvaluation:
+    """The same request of a model of images.
+
+    Raises:
+        InputError: no images to look at.
+    """
+    if evaluation.latent is None:
+        raise InputError("a model of images without images", where="evaluate", expected="--latent DATA",
+                         hint="For example --latent mnist: its test part is looked at.")
+    options = evaluation.options
+    return ImageEvaluation(
+        evaluation.given, evaluation.model, evaluation.output, evaluation.latent, options.limit, options.importance_samples,
+        evaluation.suite.seed, evaluation.stages,
+    )  # fmt: skip
 
 
 def is_model(given: Any) -> bool:

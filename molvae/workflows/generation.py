@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -172,8 +173,8 @@ def _sample_images(model: Model, num: int, output: Path, seed: int, prior: Prior
     if output.suffix != ".png":
         output = output.with_suffix(".png")
     images = np.asarray(model.sample(num, seed=seed, prior=prior, sweeps=sweeps))
-    columns = min(num, 12)
-    rows = [images[i : i + columns] for i in range(0, num - num % columns, columns)]
+    columns = max(12, math.ceil(math.sqrt(num)))
+    rows = [images[i : i + columns] for i in range(0, num, columns)]
     write_bytes(output, draw_images(rows, [""] * len(rows), images.shape[1:3]))
     return output
 

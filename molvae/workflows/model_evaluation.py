@@ -67,6 +67,7 @@ class LatentOptions:
         splits: 90/10 splits of it.
         regression_size: molecules in it, drawn at random from all parts of the data; the published figures use all.
         smiles_column: the column of the SMILES.
+        importance_samples: of the likelihood of images.
     """
 
     limit: int | None = None
@@ -74,6 +75,7 @@ class LatentOptions:
     splits: int = 10
     regression_size: int = 10_000
     smiles_column: str | None = None
+    importance_samples: int = 200
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ from molvae.config import RunConfig
 Metrics = Sequence[Mapping[str, Any]]
 
 TOLERANCE = 0.03
-"""How far under its floor a rate may end that counts as held; a controller swings around its target."""
+"""How far under its floor a rate may end that counts as held, and an error over its ceiling, as a share of it.
+
+A controller swings around its target."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +26,34 @@ class Outcome:
         valid_sampled: share of the validation records, z ~ q.
         valid_mean: the same with z = mean.
         floor: what GECO was asked to hold; None without one.
+        train_error: root mean squared error of a training pixel over the last epoch, z ~ q, where GECO holds a ceiling on it.
+        ceiling: that ceiling; None without one.
     """
 
     train_sampled: float | None
     valid_sampled: float | None
     valid_mean: float | None
     floor: float | None
+    train_error: float | None = None
+    ceiling: float | None = None
 
     @property
     def missed(self) -> bool:
         """Whether there was a floor and it was not held."""
         return self.floor is not None and (self.train_sampled or 0.0) < self.floor - TOLERANCE
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether there was a ceiling and it was not held."""
+        if self.ceiling is None:
+            return False
+        return self.train_error is None or self.train_error > self.ceiling * (1 + TOLERANCE)
+
+    @property
+    def broken(self) -> list[str]:
+        """Those of the lines that speak of something not held."""
+        begin = [name for name, failed in (("floor", self.missed), ("ceiling", self.exceeded)) if failed]
+        return [line for line in self.lines if line.startswith(tuple(begin))]
 
     @property
     def lines(self) -> list[str]:
@@ -45,6 +65,9 @@ class Outcome:
         if self.floor is not None:
             verdict = f"not reached: {_share(self.train_sampled)} at the end" if self.missed else "held"
             lines.append(f"floor of {self.floor:g} on the training records' exact reconstruction: {verdict}")
+        if self.ceiling is not None:
+            verdict = f"not reached: {_share(self.train_error)} at the end" if self.exceeded else "held"
+            lines.append(f"ceiling of {self.ceiling:g} on the root mean squared error of the training records' pixels: {verdict}")
         return lines
 
 
@@ -57,12 +80,16 @@ def outcome(settings: RunConfig, metrics: Metrics) -> Outcome:
     """
     constraints = settings.training.phase[-1].objective.get("constraints", [])
     floors = [c["floor"] for c in constraints if c.get("kind") == "exact_reconstruction"]
+    ceilings = [c["kappa"] for c in constraints if c.get("kind") == "reconstruction_error"]
+    excess = last_epoch_mean(metrics, "violation/reconstruction_error")
     last = last_validation(metrics)
     return Outcome(
         last_epoch_mean(metrics, "exact_sampled"),
         last.get("valid/exact_sampled"),
         last.get("valid/exact_mean"),
         floors[0] if floors else None,
+        ceilings[0] * math.sqrt(1 + excess) if ceilings and excess is not None else None,
+        ceilings[0] if ceilings else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from molvae.config import DataConfig, RunConfig
 from molvae.data.batches import Batch, Batches
@@ -245,7 +246,8 @@ def _choose(num: int, size: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64
 def _prepare_images(config: RunConfig, source: Source) -> Prepared:
     images = load_images(source)
     height, width = images["train"].pixels.shape[1:]
-    codec = PixelCodec(height, width, config.data.threshold)
+    threshold = config.data.threshold
+    codec = PixelCodec(height, width, None if threshold == "grey" else threshold)
     chosen = _choose(len(images["valid"]), config.training.validation_size, config.seed)
     pixels = {part: _rows(codec, part_images) for part, part_images in images.items()}
 
@@ -265,5 +267,5 @@ def _prepare_images(config: RunConfig, source: Source) -> Prepared:
     return Prepared(codec, train, validation, {part: len(i) for part, i in images.items()}, {"name": source.name})
 
 
-def _rows(codec: PixelCodec, images: Images):  # type: ignore[no-untyped-def]
+def _rows(codec: PixelCodec, images: Images) -> Tensor:
     return codec.encode(images.pixels).pixels

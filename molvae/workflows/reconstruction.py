@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from molvae.data.codecs import PixelCodec
+from molvae.evaluation.images import image_rates
 from molvae.evaluation.reconstruction import reconstruction_report
 from molvae.files import atomic_write
 from molvae.model import Model, load
@@ -34,17 +36,18 @@ def reconstruct(
         quiet: print nothing.
 
     Returns:
-        the report, see ``molvae.evaluation.reconstruction``.
+        the report, see ``molvae.evaluation.reconstruction``, and of a model of images ``molvae.evaluation.images``.
     """
     loaded = model if isinstance(model, Model) else load(model)
     rejects = None if output is None else output.with_name(output.stem + "-rejects.csv")
     records = choose(read_records(loaded, data, smiles_column, rejects=rejects, quiet=quiet), limit, seed)
-    report = reconstruction_report(loaded, records, seed)
+    rates = image_rates if isinstance(loaded.codec, PixelCodec) else reconstruction_report
+    report = rates(loaded, records, seed)
     if output is not None:
         with atomic_write(output) as file:
             file.write(json.dumps(report, indent=1) + "\n")
     if not quiet:
-        for name in ("num_molecules", "exact_mean", "exact_sampled", "same_molecule_mean", "token_accuracy"):
+        for name in (name for name in report if name != "failures"):
             value = report[name]
             print(
                 f"  {name:20s}{value:,}"

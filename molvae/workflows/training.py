@@ -234,7 +234,7 @@ class _Run:
         model.save(self.run / "model", card=card)
         pictures = draw_run(self.run, model, self.settings.data.train or "")
         for line in result.lines:
-            (self._warn if result.missed and line.startswith("floor") else self._say)(line)
+            (self._warn if line in result.broken else self._say)(line)
         self._say(f"model → {self.run / 'model'}, pictures → {', '.join(str(self.run / name) for name in pictures)}")
 
     def _say(self, line: str) -> None:

@@ -127,6 +127,31 @@ def test_black_and_white_images_are_taken_as_such(images: np.ndarray) -> None:
         assert np.array_equal(codec.decode(codec.encode(images.astype(dtype)).pixels), images)
 
 
+@given(arrays.arrays(np.uint8, (3, 4, 5), elements=st.integers(0, 3)), st.integers(0, 255))
+def test_an_image_of_grey_levels_does_not_depend_on_its_neighbours(images: np.ndarray, level: int) -> None:
+    beside = np.concatenate([images, np.full_like(images, level)])
+    codec = PixelCodec(4, 5)
+    alone = codec.encode(images).pixels
+    assert torch.equal(codec.encode(beside).pixels[:3], alone) and np.array_equal(alone.numpy() * 255, images.reshape(3, 20))
+    assert torch.equal(torch.from_numpy(codec.in_form(images)).flatten(1), alone)
+
+
+@given(arrays.arrays(np.float32, (2, 6), elements=st.floats(0, 1, width=32)))
+def test_grey_pixels_are_at_the_nearest_of_256_levels(images: np.ndarray) -> None:
+    pixels = PixelCodec(2, 3).encode(images).pixels.numpy()
+    assert np.abs(pixels - images).max() <= 0.5 / 255 + 1e-6
+    assert np.array_equal(pixels, np.rint(pixels * 255).astype(np.float32) / np.float32(255))
+    assert np.array_equal(PixelCodec(2, 3).encode(pixels).pixels.numpy(), pixels)
+
+
+def test_an_array_is_black_and_white_or_not_before_it_is_cut_into_blocks() -> None:
+    codec = PixelCodec(1, 2, threshold=0.5)
+    levels = np.array([[[0, 1]], [[255, 0]]], dtype=np.uint8)
+    assert codec.in_form(levels).tolist() == [[[0, 0]], [[1, 0]]]
+    assert codec.in_form(levels[:1]).tolist() == [[[0, 1]]]  # the whole array is one of 0 and 1
+    assert codec.in_form([]).shape == (0, 1, 2)
+
+
 def test_pixels_above_the_threshold_become_one() -> None:
     codec = PixelCodec(1, 4, threshold=0.3)
     assert codec.encode(np.array([[0.0, 0.3, 0.31, 1.0]])).pixels.tolist() == [[0, 0, 1, 1]]
@@ -156,7 +181,7 @@ def test_a_pixel_codec_is_rebuilt_from_its_specification(tmp_path: Path) -> None
     codec = PixelCodec(8, 8, threshold=0.5)
     assert codec.spec == {"kind": "pixels", "height": 8, "width": 8, "threshold": 0.5}
     assert codecs.load(tmp_path, codec.spec).spec == codec.spec
-    assert (codec.num_units, codec.sizes, codec.files()) == (64, {"num_pixels": 64}, {})
+    assert (codec.num_units, codec.sizes, codec.files()) == (64, {"num_pixels": 64, "height": 8, "width": 8}, {})
 
 
 def test_a_users_smiles_is_brought_to_the_form_of_the_data() -> None:

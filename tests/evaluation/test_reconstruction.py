@@ -76,3 +76,21 @@ def test_a_collapsed_posterior_is_warned_of() -> None:
     monitor = LatentMonitor(vae, lambda: [PixelBatch.whole(torch.ones(4, 6).double())], said.append)
     assert set(monitor(Step(0, 0.0))) == set(LatentMonitor.FIGURES)
     assert len(said) == 1 and "0 of 2 latent dimensions" in said[0]
+
+
+def test_the_bound_of_validation_lies_above_the_evidence_by_quadrature_and_is_absent_of_a_relaxed_loss() -> None:
+    """-ELBO averages to no less than -log p(x), by a sum over a fine grid of a 1-D latent space."""
+    vae = pixel_vae(num_pixels=3, latent_size=1, likelihood="bernoulli_pixels")
+    batch = PixelBatch.whole(torch.tensor([[1.0, 0.0, 1.0]]).double().expand(4000, 3))
+    figures = latent_figures(vae, [batch])
+    assert figures["bound_nats"] == pytest.approx(figures["reconstruction_nats"] + figures["kl_nats"], rel=1e-12)
+    z = torch.linspace(-10, 10, 4001, dtype=torch.float64)[:, None]
+    one = PixelBatch.whole(batch.pixels[:1].expand(len(z), 3))
+    with torch.no_grad():
+        q = vae.encode(PixelBatch.whole(batch.pixels[:1]))
+        loss = vae.likelihood(vae.decoder(z, one), one).loss
+    weights = q.log_prob(z)[:, 0].exp() * (z[1, 0] - z[0, 0])
+    assert figures["reconstruction_nats"] == pytest.approx(float(weights @ loss), rel=0.02)
+    prior = (-0.5 * z[:, 0] ** 2).exp() / (2 * torch.pi) ** 0.5 * (z[1, 0] - z[0, 0])
+    assert figures["bound_nats"] > -float(torch.log(prior @ (-loss).exp()))
+    assert not {"bound_nats", "reconstruction_nats"} & set(latent_figures(pixel_vae(), [PixelBatch.whole(torch.ones(4, 6).double())]))

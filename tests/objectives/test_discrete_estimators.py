@@ -298,6 +298,12 @@ def test_a_floor_works_with_discrete_latents() -> None:
     assert objective.arguments["estimator"] == estimator
 
 
+def test_a_constraint_that_the_loss_does_not_carry_is_refused() -> None:
+    vae = discrete_vae(likelihood="gaussian_pixels")
+    with pytest.raises(ConfigError, match=r"does not reach discrete latents.*got 'reconstruction_error'"):
+        GECO(vae, [{"kind": "reconstruction_error", "kappa": 0.1}], estimator="direct-argmax")
+
+
 def test_what_an_estimator_remembers_is_saved_with_the_objective() -> None:
     vae = discrete_vae()
     assert {"estimator.baseline", "estimator.seen"} <= ELBO(vae, estimator="score-function").state_dict().keys()

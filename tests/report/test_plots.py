@@ -49,6 +49,33 @@ def test_images_stand_in_rows() -> None:
     assert top.mean() < 0.6 < bottom.mean()
 
 
+def test_a_row_that_is_not_full_ends_in_blanks() -> None:
+    black = np.ones((3, 4))
+    full, short = (pixels(draw_images([black, black[:n]], ["", ""], (2, 2)))[..., 0] for n in (3, 1))
+    assert full.shape == short.shape
+    bottom = slice(full.shape[0] // 2, None)
+    dark = [(picture[bottom] < 0.1).sum() for picture in (full, short)]
+    assert dark[1] == pytest.approx(dark[0] / 3, rel=0.05)
+    assert (full[: full.shape[0] // 2] == short[: full.shape[0] // 2]).all()
+
+
+def test_a_thousand_images_are_one_picture() -> None:
+    picture = pixels(draw_images([np.zeros((40, 64))] * 25, [""] * 25, (8, 8)))
+    assert picture.shape[1] / picture.shape[0] == pytest.approx(40 / 25, rel=0.05)
+
+
+def test_codes_of_many_classes_are_drawn_without_a_legend() -> None:
+    z = np.random.default_rng(0).normal(size=(500, 2))
+    few, many = (draw_latent_map(z, np.arange(500) % n, "classes") for n in (20, 50))
+
+    def frame_ends(png: bytes) -> float:
+        """Where the last long vertical line is, as a share of the width."""
+        long = (pixels(png)[..., :3] < 0.5).all(-1).mean(0) > 0.8
+        return float(np.flatnonzero(long).max() / len(long))
+
+    assert frame_ends(few) < 0.9 < frame_ends(many)
+
+
 def test_a_latent_map_has_a_colour_for_each_label() -> None:
     z = np.random.default_rng(0).normal(size=(60, 2))
     few = draw_latent_map(z, np.zeros(60, int), "one")

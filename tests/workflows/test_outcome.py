@@ -33,3 +33,13 @@ def test_a_floor_is_held_within_three_points_or_missed(floor: float, missed: boo
 def test_without_a_floor_none_is_spoken_of() -> None:
     found = outcome(config.load("demo"), METRICS)
     assert found.floor is None and not found.missed and len(found.lines) == 1
+
+
+@pytest.mark.parametrize(("excess", "exceeded"), [(-0.5, False), (0.0, False), (0.05, False), (0.1, True)])
+def test_a_ceiling_is_held_within_three_hundredths_or_exceeded(excess: float, exceeded: bool) -> None:
+    settings = config.load("manifold")
+    settings.training.phase[0].objective = {"kind": "geco", "constraints": [{"kind": "reconstruction_error", "kappa": 0.2}]}
+    found = outcome(settings, [{**line, "violation/reconstruction_error": excess} for line in METRICS])
+    assert found.train_error == pytest.approx(0.2 * (1 + excess) ** 0.5)
+    assert found.exceeded == exceeded and len(found.broken) == exceeded and "ceiling of 0.2" in found.lines[-1]
+    assert outcome(settings, []).exceeded
