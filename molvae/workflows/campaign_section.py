@@ -18,6 +18,7 @@ from molvae.sections import to_toml
 from molvae.workflows.campaign_report import progress_picture, ranked_molecules
 from molvae.workflows.drawn import drawn, number
 from molvae.workflows.front_report import front_picture
+from molvae.workflows.provenance import hardware_line, read_json, short_versions
 
 NUM_BEST, NUM_DROPPED, NUM_REASONS = 20, 12, 20
 
@@ -96,8 +97,21 @@ def _facts(campaign: CampaignFiles) -> dict[str, str]:
         "library": _file(settings.library),
         "seconds of the strategy": number(summary["strategy_seconds"]),
         "seconds of the oracle": number(summary["oracle_seconds"]),
+        **_made_with(campaign.folder),
     }
     return {name: value for name, value in rows.items() if value}
+
+
+def _made_with(folder: Path) -> dict[str, str]:
+    """Command, versions and hardware of the last summary that the campaign wrote; nothing before the first."""
+    path = folder / "summary.json"
+    about = read_json(path).get("about", {}) if path.is_file() else {}
+    return {
+        "last command": " ".join(about.get("command", [])),
+        "versions": short_versions(about),
+        "commit": str(about.get("git_commit") or ""),
+        "hardware": hardware_line(about),
+    }
 
 
 def _spec(spec: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from molvae.model import Model, PriorName
 from molvae.report.page import Block, Cards, Grid, Image, Note, Picture
 from molvae.workflows.drawn import card, drawn
 
-NUM_SAMPLES, NUM_DRAWN, NUM_PAIRS = 200, 18, 6
+NUM_SAMPLES, NUM_DRAWN = 200, 18
+NUM_TESTED, NUM_PAIRS = 100, 6
 _PICTURES = {
     "reconstructions.png": "Test images, and what came back",
     "samples.png": "Samples of the prior",
@@ -40,10 +41,10 @@ def molecule_blocks(
     chemistry = settings.data.molecules and model.codec.form != "text"
     blocks: list[Block] = [_samples(model, prior, chemistry, seed) for prior in priors]
     try:
-        pairs = list(islice(_reconstructed(model, settings, about, folder), NUM_PAIRS))
+        records = list(islice(_readable(model, _test_records(settings, about, folder)), NUM_TESTED))
     except (MolvaeError, OSError, ValueError) as error:
         return [*blocks, Note(f"no reconstructions are shown: {error}")]
-    return [*blocks, _pairs(pairs, chemistry)] if pairs else blocks
+    return [*blocks, _reconstructions(model, records, chemistry)] if records else blocks
 
 
 def _samples(model: Model, prior: PriorName, chemistry: bool, seed: int) -> Block:
@@ -58,15 +59,20 @@ def _samples(model: Model, prior: PriorName, chemistry: bool, seed: int) -> Bloc
     return Cards(title, [card(text) for text in strings[:NUM_DRAWN]], note)
 
 
-def _pairs(pairs: list[tuple[str, str]], chemistry: bool) -> Grid:
-    note = "the first of the test part"
-    title, head = "Test records, and what came back", ["record", "", "came back (z = mean)", "", ""]
-    if not chemistry:
-        rows = [[given, "", back, "", _verdict(given, back, False)] for given, back in pairs]
-        return Grid(title, head, rows, note)
-    return Grid(title, head, [
-        [drawn(given) or "", given, drawn(back) or "no molecule", back, _verdict(given, back, True)] for given, back in pairs
-    ], note)  # fmt: skip
+def _reconstructions(model: Model, records: list[str], chemistry: bool) -> Grid:
+    """The first records beside what came back, and how many of all came back exactly."""
+    pairs = list(zip(records, model.reconstruct(records, as_written=True), strict=True))
+    exact = sum(given == back for given, back in pairs)
+    note = f"{exact:,} of the first {len(pairs):,} records of the test part come back exactly; the first {min(len(pairs), NUM_PAIRS)} of them"
+    rows = [
+        [_picture(given, chemistry), given, _picture(back, chemistry, "no molecule"), back, _verdict(given, back, chemistry)]
+        for given, back in pairs[:NUM_PAIRS]
+    ]
+    return Grid("Test records, and what came back", ["record", "", "came back (z = mean)", "", ""], rows, note)
+
+
+def _picture(text: str, chemistry: bool, otherwise: str = "") -> Image | str:
+    return (drawn(text) or otherwise) if chemistry else ""
 
 
 def _verdict(given: str, back: str, chemistry: bool) -> str:
@@ -78,16 +84,15 @@ def _verdict(given: str, back: str, chemistry: bool) -> str:
     return "invalid" if chemistry and found is None else "another"
 
 
-def _reconstructed(
-    model: Model, settings: RunConfig, about: Mapping[str, Any], folder: Path
-) -> Iterator[tuple[str, str]]:
-    """Test records that the model can read, in the form of its data, and what came back, one by one."""
-    for text in _test_records(settings, about, folder):
+def _readable(model: Model, strings: Iterable[str]) -> Iterator[str]:
+    """Those that the model can read, in the form of its data: no rejects, and no tokens that it does not know."""
+    for text in strings:
         try:
-            record = model.codec.in_form([text])[0]
-            yield record, model.reconstruct([record], as_written=True)[0]
-        except InputError:  # a reject: not a molecule, or a token that the model does not know
+            records = model.codec.in_form([text])
+            model.codec.encode(records)
+        except InputError:
             continue
+        yield from records
 
 
 def _test_records(settings: RunConfig, about: Mapping[str, Any], folder: Path) -> Iterator[str]:

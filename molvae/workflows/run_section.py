@@ -18,6 +18,7 @@ from molvae.report.page import Block, Facts, Folded, Grid, Image, Note, Picture,
 from molvae.report.plots import draw_training
 from molvae.workflows.drawn import number
 from molvae.workflows.outcome import Outcome, last_validation, outcome
+from molvae.workflows.provenance import hardware_line, read_json, short_versions
 from molvae.workflows.result_files import result_blocks
 from molvae.workflows.run_molecules import molecule_blocks
 
@@ -64,6 +65,16 @@ class RunFiles:
         return cls(folder, settings, about, _metrics(folder / METRICS), model, problem)
 
     @property
+    def ended(self) -> bool:
+        """Whether training has come to its end, even if the model was damaged since."""
+        return (self.folder / "model").is_dir()
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions of a latent point: the model's, which may be older than the run."""
+        return self.settings.model.latent_size if self.model is None else self.model.latent_size
+
+    @property
     def last(self) -> Mapping[str, Any]:
         """The last line of the figures; empty before the first."""
         return self.metrics[-1] if self.metrics else {}
@@ -102,7 +113,7 @@ def run_section(folder: Path, *, seed: int = 0, model: Model | None = None) -> S
 
 
 def _facts(run: RunFiles) -> dict[str, str]:
-    about, hardware, versions = run.about, run.about.get("hardware", {}), run.about.get("versions", {})
+    about = run.about
     rows = {
         "data": str(about.get("data", {}).get("name", run.settings.data.train)),
         "data, SHA-256": ", ".join(f"{part} {value}" for part, value in about.get("data", {}).items() if part != "name"),
@@ -110,14 +121,14 @@ def _facts(run: RunFiles) -> dict[str, str]:
         "preset": str(run.settings.preset),
         "seed": str(run.settings.seed),
         "parameters": _parameters(run),
-        "latent dimensions": str(run.settings.model.latent_size),
+        "latent dimensions": str(run.latent_size),
         "epochs, steps": f"{run.last['epoch']:g}, {run.last['step']:,}" if run.last else "none",
         "training": "" if run.seconds is None else f"{run.seconds:,.1f} s",
         "training records a second": "" if run.rate is None else number(run.rate),
         "command": " ".join(about.get("command", [])),
-        "versions": ", ".join(f"{name} {versions[name]}" for name in ("molvae", "torch", "rdkit") if name in versions),
+        "versions": short_versions(about),
         "commit": str(about.get("git_commit") or ""),
-        "hardware": _hardware(hardware),
+        "hardware": hardware_line(about),
     }
     return {name: value for name, value in rows.items() if value}
 
@@ -126,17 +137,13 @@ def _parameters(run: RunFiles) -> str:
     return "" if run.model is None else f"{sum(p.numel() for p in run.model.vae.parameters()):,}"
 
 
-def _hardware(hardware: Mapping[str, Any]) -> str:
-    if not hardware:
-        return ""
-    gpus = f", {', '.join(hardware['gpus'])}" if hardware.get("gpus") else ""
-    return f"{hardware['cores']} cores of {hardware['processor']}{gpus}, {hardware['memory_gib']} GiB, {hardware['system']}"
-
-
 def _rates(run: RunFiles, result: Outcome) -> list[Block]:
     """The rates of reconstruction in words, and whether a floor was held."""
     if not run.metrics:
         return [Note("no figures of training yet")]
+    if not run.ended and result.floor is not None:
+        so_far = number(result.train_sampled)
+        return [Note(f"Floor of {result.floor:g} on the training records' exact reconstruction: training has not ended, {so_far} so far.")]
     verdict = "bad" if result.missed else "good"
     return [Note(f"{line[0].upper()}{line[1:]}.", verdict if line.startswith("floor") else "") for line in result.lines]
 
@@ -174,7 +181,8 @@ def _reasons(path: Path) -> Iterator[tuple[str, int]]:
 
 def _compared(run: RunFiles, result: Outcome) -> dict[str, str]:
     last = last_validation(run.metrics)
-    floor = "none" if result.floor is None else f"{result.floor:g}, {'missed' if result.missed else 'held'}"
+    verdict = ("missed" if result.missed else "held") if run.ended else "not ended"
+    floor = "none" if result.floor is None else f"{result.floor:g}, {verdict}"
     return {
         "data": str(run.about.get("data", {}).get("name", run.settings.data.train)),
         "preset": str(run.settings.preset),
@@ -203,18 +211,3 @@ def _metrics(path: Path) -> list[dict[str, Any]]:
             if place < len(lines):
                 raise ArtifactError("a line that is no JSON", where=f"{path}, line {place}", got=line) from error
     return found
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """An object from a JSON file.
-
-    Raises:
-        ArtifactError: it is none.
-    """
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise ArtifactError("a file that cannot be read as JSON", where=path, got=str(error)) from error
-    if not isinstance(content, dict):
-        raise ArtifactError("a file with something else", where=path, got=type(content).__name__, expected="a JSON object")
-    return content

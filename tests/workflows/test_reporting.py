@@ -86,9 +86,13 @@ def test_reconstructions_are_of_the_test_part(run: Path, smiles_file: Path) -> N
     molecules = smiles_file.read_text().splitlines()
     test = [molecules[line - 1] for line in parts[parts["part"] == "test"]["line"]]
     model = molvae.load(run)
-    rows = report(run).tables["Test records, and what came back"][1:]
+    page = report(run)
+    rows = page.tables["Test records, and what came back"][1:]
     assert rows and [row[1] for row in rows] == model.codec.in_form(test[:6])
-    assert [row[3] for row in rows] == model.reconstruct(test[:6])
+    back = model.reconstruct(test)
+    assert [row[3] for row in rows] == back[:6]
+    exact = sum(given == found for given, found in zip(test, back, strict=True))
+    assert any(f"{exact} of the first {len(test)} records" in text for _, text in page.notes)
 
 
 def test_a_data_file_that_changed_is_not_taken_for_the_runs(run: Path, tmp_path: Path) -> None:
@@ -154,6 +158,9 @@ def test_a_floor_that_was_missed_is_marked(run: Path) -> None:
     (run / "config.toml").write_text(config[:start] + floor + "\n" + config[end:])
     page = report(run)
     assert any("Floor of 0.9" in text and "not reached" in text for text in page.bad())
+    shutil.rmtree(run / "model")
+    page = report(run)  # not judged before its time
+    assert any("training has not ended" in text for _, text in page.notes) and len(page.bad()) == 1
 
 
 def test_the_figures_of_a_campaign_are_those_of_its_ledger(campaign: Path) -> None:
