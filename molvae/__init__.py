@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from molvae.model import Model, load
     from molvae.optimization.campaign import Campaign
     from molvae.vae import VAE
-    from molvae.workflows import evaluate, fit_prior, optimize, reconstruct, refit, score, train
+    from molvae.workflows import evaluate, fit_prior, make_report, optimize, reconstruct, refit, score, train
 
 _HOMES = {
     "ArtifactError": "errors", "ConfigError": "errors", "InputError": "errors", "MolvaeError": "errors",
     "NumericalError": "errors", "OracleError": "errors",
     "Campaign": "optimization.campaign", "Model": "model", "VAE": "vae", "load": "model",
-    "evaluate": "workflows", "fit_prior": "workflows", "optimize": "workflows", "reconstruct": "workflows",
+    "evaluate": "workflows", "fit_prior": "workflows", "make_report": "workflows", "optimize": "workflows", "reconstruct": "workflows",
     "refit": "workflows", "score": "workflows", "train": "workflows",
 }
 
 __all__ = [
     "VAE", "ArtifactError", "Campaign", "ConfigError", "InputError", "Model", "MolvaeError", "NumericalError", "OracleError",
-    "evaluate", "fit_prior", "load", "optimize", "reconstruct", "refit", "score", "train",
+    "evaluate", "fit_prior", "load", "make_report", "optimize", "reconstruct", "refit", "score", "train",
 ]
 
 

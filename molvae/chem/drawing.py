@@ -45,6 +45,24 @@ def draw_grid(
     return bytes(canvas.GetDrawingText())
 
 
+def draw_svg(smiles: str, *, size: int = 200) -> bytes | None:
+    """A molecule as SVG (UTF-8); None for a string that is none.
+
+    Args:
+        smiles: what to draw.
+        size: width and height in pixels, before it is scaled.
+    """
+    molecule = molecule_or_reason(smiles)[0]
+    if molecule is None:
+        return None
+    canvas = Draw.rdMolDraw2D.MolDraw2DSVG(size, size)
+    options: Any = canvas.drawOptions()
+    options.padding = 0.06
+    canvas.DrawMolecule(molecule)
+    canvas.FinishDrawing()
+    return str(canvas.GetDrawingText()).encode()
+
+
 def _blank() -> Chem.Mol:
     """Nothing to be seen, but not empty: RDKit leaves out the legend of a molecule without atoms."""
     molecule = Chem.MolFromSmiles("*")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from molvae.cli import data, describe, evaluate, fit_prior, generate, optimize, score, training
+from molvae.cli import data, describe, evaluate, fit_prior, generate, optimize, report, score, training
 from molvae.errors import JobError, MolvaeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ describe.register(app)
 evaluate.register(app)
 score.register(app)
 optimize.register(app)
+report.register(app)
 app.add_typer(data.app, name="data")
 
 USER_ERROR, DEFECT, INTERRUPTED = 2, 1, 130

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from molvae.workflows.prior_fitting import fit_prior, parse_settings
     from molvae.workflows.reconstruction import reconstruct
     from molvae.workflows.refitting import refit
+    from molvae.workflows.reporting import make_report
     from molvae.workflows.scoring import score
     from molvae.workflows.training import train
 
@@ -26,7 +27,7 @@ _HOMES = {
     "doctor": "inventory", "fetch_data": "inventory", "list_data": "inventory", "list_models": "inventory",
     "ask": "optimization", "optimize": "optimization", "tell": "optimization",
     "fit_prior": "prior_fitting", "parse_settings": "prior_fitting",
-    "reconstruct": "reconstruction", "refit": "refitting", "score": "scoring", "train": "training",
+    "reconstruct": "reconstruction", "refit": "refitting", "make_report": "reporting", "score": "scoring", "train": "training",
 }  # fmt: skip
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "interpolate",
     "list_data",
     "list_models",
+    "make_report",
     "optimize",
     "parse_settings",
     "reconstruct",

@@ -56,11 +56,16 @@ def write_comparison(path: Path, campaigns: Mapping[str, Path]) -> None:
 
 
 def _draw_progress(path: Path, campaigns: Mapping[str, Mapping[str, Labels]], budget: int) -> None:
+    write_bytes(path, progress_picture(campaigns, budget))
+
+
+def progress_picture(campaigns: Mapping[str, Mapping[str, Labels]], budget: int) -> bytes:
+    """Best so far of campaigns with the same objectives, by their names (PNG)."""
     objectives = next(iter(campaigns.values()))
     panels = {
         objective: {name: _progress(labels[objective]) for name, labels in campaigns.items()} for objective in objectives
     }
-    write_bytes(path, draw_best_so_far(panels, budget))
+    return draw_best_so_far(panels, budget)
 
 
 def summary_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -95,8 +100,8 @@ def _progress(labels: Labels) -> Progress:
     return Progress(labels.curve(1), labels.curve(10), labels.given)
 
 
-def _write_molecules(folder: Path) -> None:
-    """The view ``molecules``, the best of the first objective first, what violates a constraint after all others."""
+def ranked_molecules(folder: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Columns and rows of the view ``molecules``, the best of the first objective first, what violates a constraint after all others."""
     settings = CampaignSettings.load(folder)
     first, feasible = settings.objectives[0], "feasible DESC, " if settings.constraints else ""
     column, way = identifier(first.name), "DESC" if first.sign > 0 else "ASC"
@@ -104,12 +109,17 @@ def _write_molecules(folder: Path) -> None:
     database = sqlite3.connect(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
     try:
         cursor = database.execute(query)
-        with atomic_write(folder / "molecules.csv") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([name for name, *_ in cursor.description])
-            writer.writerows(cursor)
+        return [name for name, *_ in cursor.description], cursor.fetchall()
     finally:
         database.close()
+
+
+def _write_molecules(folder: Path) -> None:
+    columns, rows = ranked_molecules(folder)
+    with atomic_write(folder / "molecules.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def _write_dropped(folder: Path) -> None:

@@ -16,17 +16,21 @@ from molvae.workflows.generation import sample
 from molvae.workflows.optimization import optimize
 from molvae.workflows.reconstruction import reconstruct
 from molvae.workflows.records import read_records
+from molvae.workflows.reporting import make_report
+from molvae.workflows.run_report import REPORT
 from molvae.workflows.training import train
 
 NUM_SAMPLES = 10_000
 QED_BUDGET = 300
+CAMPAIGNS = {"qed": None, "qed-random": "random"}
+"""The campaigns' folders in the run's, and their strategies; None is the default."""
 
 
 def demo(out: Path, *, seed: int = 0, quiet: bool = False) -> Path:
     """Train on the bundled sample of MOSES, sample, reconstruct, draw.
 
     Args:
-        out: the run folder to make: a run like any other, with samples.smi, reconstruction.json, demo.json and pictures.
+        out: the run folder to make: a run like any other, with samples.smi, reconstruction.json, demo.json, pictures and a report.
         seed: of everything random.
         quiet: print nothing.
     """
@@ -57,8 +61,10 @@ def demo(out: Path, *, seed: int = 0, quiet: bool = False) -> Path:
     say(f"\ntwo campaigns of {QED_BUDGET} labels each for a high QED: the default strategy, and random samples of the prior")
     for name, best in campaigns(out, seed=seed, quiet=quiet).items():
         say(f"  {name + ': mean QED of the best 10':68s}{'none' if best is None else f'{best:.4f}'}")
+    make_report([out, *(out / name for name in CAMPAIGNS)], out / REPORT, seed=seed, quiet=True)
     say(
         f"\n  trained in {trained - started:.0f} s, everything in {time.monotonic() - started:.0f} s\n"
+        f"  {out / REPORT}          all of it on one page, for a browser\n"
         f"  {out / 'samples.smi'}          one SMILES a line, invalid ones too\n"
         f"  {out / 'samples.png'}          the first valid ones\n"
         f"  {out / 'interpolation.png'}    from one test molecule to another through the latent space\n"
@@ -76,7 +82,7 @@ def campaigns(out: Path, *, seed: int = 0, quiet: bool = False) -> dict[str, flo
         the mean of the best ten molecules of each, by its strategy; None where it did not find ten.
     """
     found, drawn = {}, {}
-    for folder, strategy in ((out / "qed", None), (out / "qed-random", "random")):
+    for folder, strategy in ((out / name, strategy) for name, strategy in CAMPAIGNS.items()):
         begun = (folder / "config.toml").is_file()
         choices = {} if begun else {"strategy": strategy, "budget": QED_BUDGET, "seed": seed}
         summary = optimize(out, folder, oracle="qed", resume=begun, quiet=quiet, **choices)  # type: ignore[arg-type]

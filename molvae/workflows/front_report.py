@@ -23,10 +23,14 @@ def write_front(folder: Path, front: FrontFigures, strategy: str) -> None:
         for row in front.members:
             writer.writerow([front.smiles[row], *front.values[row], "yes" if row < front.num_given else "no"])
     if len(front.members):
-        view = FrontView(front.names, front.signs, front.values, front.members, _shown(front))
-        write_bytes(folder / "pareto.png", draw_front(view))
+        write_bytes(folder / "pareto.png", front_picture(front))
     if len(front.curve):
         write_bytes(folder / "hypervolume.png", draw_hypervolumes({strategy: front.curve[None]}))
+
+
+def front_picture(front: FrontFigures) -> bytes:
+    """A front that has members, with a few of them drawn (PNG)."""
+    return draw_front(FrontView(front.names, front.signs, front.values, front.members, _shown(front)))
 
 
 def _shown(front: FrontFigures) -> list[Shown]:

@@ -47,6 +47,7 @@ from molvae.workflows.outcome import outcome
 from molvae.workflows.pictures import draw_run
 from molvae.workflows.preparation import Prepared, prepare
 from molvae.workflows.refitting import at_its_end
+from molvae.workflows.run_report import write_run_report
 from molvae.workflows.snapshots import SnapshotMonitor
 
 
@@ -236,6 +237,14 @@ class _Run:
         for line in result.lines:
             (self._warn if line in result.broken else self._say)(line)
         self._say(f"model → {self.run / 'model'}, pictures → {', '.join(str(self.run / name) for name in pictures)}")
+        self._report(model)
+
+    def _report(self, model: Model) -> None:
+        """Write RUN/report.html; the run is complete without it, so nothing that goes wrong here is a reason to fail."""
+        try:
+            self._say(f"report → {write_run_report(self.run, model)}")
+        except Exception as error:
+            self._warn(f"no report ({type(error).__name__}: {error}); make one with: molvae report {self.run}")
 
     def _say(self, line: str) -> None:
         if not self.quiet and self.main:

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 COMMANDS = [
     ["train"], ["demo"], ["sample"], ["reconstruct"], ["encode"], ["decode"], ["interpolate"], ["doctor"],
-    ["data", "list"], ["data", "fetch"], ["optimize"], ["ask"], ["tell"],
+    ["data", "list"], ["data", "fetch"], ["optimize"], ["ask"], ["tell"], ["report"],
 ]  # fmt: skip
 
 

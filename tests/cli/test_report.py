@@ -1,0 +1,23 @@
+"""``molvae report`` as a user meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Molvae
+from tests.report.pages import Page
+
+
+def test_a_run_becomes_a_page(molvae: Molvae, finished_run: Path) -> None:
+    answer = molvae("report", finished_run, "-o", "page.html")
+    assert (answer.status, answer.out, answer.err) == (0, "1 runs and 0 campaigns → page.html\n", "")
+    assert Page.read(Path("page.html")).stands_alone()
+    assert molvae("report", finished_run, "--quiet").out == "" and Path("report.html").is_file()
+
+
+def test_a_folder_that_is_neither_is_one_line_and_status_2(molvae: Molvae) -> None:
+    Path("empty").mkdir()
+    answer = molvae("report", "empty")
+    assert answer.status == 2 and not Path("report.html").exists()
+    (line,) = answer.err.splitlines()
+    assert line.startswith("error: a folder that is neither a run nor a campaign at empty: got nothing in it; expected config.toml")
