@@ -69,7 +69,7 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     labels, failures = summary["labels"], summary["failures"]
     of_kinds = ", ".join(f"{count:,} {kind}" for kind, count in failures.items())
     lines = [f"{labels['paid']:,} of {summary['budget']:,} labels paid for" + (f", of which failed: {of_kinds}" if failures else "")]
-    lines += _reason_lines(summary["failure_reasons"])
+    lines += _reason_lines(summary.get("failure_reasons", []))
     if labels["given"]:
         lines.append(f"{labels['given']:,} labels were known before and cost nothing")
     if summary["molecules"]["pending"]:
