@@ -135,7 +135,7 @@ def variants(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def wanted(options: argparse.Namespace) -> Iterator[Run]:
     """All runs, first all tasks and strategies of one seed."""
     model = weights_sha256(find(options.model)) if options.model else None
-    library = data_file(options.library)
+    library = data_file(options.library, "--library")
     origin = {
         "name": Path(options.library).name,
         "sha256": file_sha256(library),
@@ -224,7 +224,7 @@ def plain(model: Path, scratch: Path) -> Path:
 
 def draw_libraries(options: argparse.Namespace, runs: Sequence[Run]) -> dict[int, Path]:
     """A file of molecules for each seed, drawn at random: whoever begins with some of these begins with some of all."""
-    library, drawn = data_file(options.library), max(LEAST_DRAWN, options.budget)
+    library, drawn = data_file(options.library, "--library"), max(LEAST_DRAWN, options.budget)
     found = {
         seed: options.scratch.resolve() / f"library-{file_sha256(library)[:8]}-{seed}-{drawn}.smi"
         for seed in {run.seed for run in runs}

@@ -30,6 +30,7 @@ from molvae.errors import InputError, MolvaeError
 from molvae.execution import Workers
 from molvae.isolation import Limits, Outcome, needs_main, one_line
 
+_ANSWER_SECONDS = 8.0  # a scheduler that does not answer in this time will not
 _CONNECT_SECONDS = 20.0
 _QUEUED = 2  # tasks per process that the cluster has: one at work, one to go on with
 _LOOK_SECONDS = 5.0  # between looks at how many workers there are
@@ -71,7 +72,7 @@ class DaskWorkers:
 
     def __enter__(self) -> Self:
         try:
-            self._client = self._dask.Client(self.address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            self._client = self._dask.Client(self.address, timeout=_ANSWER_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(
                 "no Dask scheduler answers",

@@ -6,6 +6,8 @@ Every message reads ``<what> at <where>: got <value>; expected <range>. <what to
 
 from __future__ import annotations
 
+from typing import Self
+
 LONGEST_VALUE = 200
 """Characters of an offending value that a message shows; a line of a hostile file may have a million."""
 
@@ -48,6 +50,10 @@ class MolvaeError(Exception):
             line = f"{line.rstrip('.')}. {self.hint}"
         return line
 
+    def at(self, where: object) -> Self:
+        """The same complaint about another place: an option's name, where only the value was known."""
+        return type(self)(self.what, where=where, got=self.got, expected=self.expected, hint=self.hint)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process, fields and all."""
         return _rebuild, (type(self), self.what, self.where, self.got, self.expected, self.hint)
@@ -73,6 +79,10 @@ class ArtifactError(MolvaeError):
 
 class OracleError(MolvaeError):
     """A property that could not be computed."""
+
+
+class FailingOracleError(OracleError):
+    """An oracle that fails every time; the campaign has stopped and lost nothing."""
 
 
 class JobError(MolvaeError):

@@ -53,6 +53,8 @@ def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
                 got=f"'{first['loc'][-1]}'",
                 hint=f"Did you mean '{near[0]}'?" if near else None,
             ) from error
+        if first["type"] == "missing":
+            raise ConfigError("a key that is missing", where=where) from error
         raise ConfigError(
             "a value that does not fit", where=where, got=repr(first.get("input")), expected=_expectation(first["msg"])
         ) from error

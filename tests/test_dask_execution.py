@@ -91,7 +91,7 @@ def test_a_function_without_a_name_is_refused(cluster: Any) -> None:
 
 
 def test_a_cluster_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("molvae.dask_execution._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("molvae.dask_execution._ANSWER_SECONDS", 0.5)
     with pytest.raises(InputError, match="no Dask scheduler answers"), DaskWorkers("dask://127.0.0.1:9"):
         pass
 

@@ -95,6 +95,11 @@ def test_what_must_start_fast_loads_no_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
+def test_campaigns_do_not_wait_for_what_trains_models() -> None:
+    program = "import sys, molvae.workflows.optimization; sys.exit('lightning_fabric' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
 def test_files_stay_short() -> None:
     files = [*sources(), *sorted((ROOT / "tests").rglob("*.py"))]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from molvae.cli.options import FINISHED_WITH_FAILURES, MAX_SEED, MemoryLimit, Quiet, Seed, in_bytes
+from molvae.errors import FailingOracleError
 
 Folder = Annotated[Path, typer.Argument(metavar="CAMPAIGN", help="The campaign's folder.", show_default=False)]
 
@@ -94,6 +95,11 @@ def optimize(
     executor: Annotated[
         str | None, typer.Option(metavar="dask://HOST:PORT", show_default=False, help="Ask the oracle on a Dask cluster.")
     ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going",
+                     help="Go on and count failures also where the first calls all fail in one way; otherwise it stops there."),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the campaign where it stands; --budget may be raised.")
     ] = False,
@@ -104,17 +110,22 @@ def optimize(
 ) -> int:
     """Search for molecules of which an oracle, a program or people say that they are good.
 
-    Ends with status 3 if a call failed. Killed at any moment, it goes on with --resume.
+    Ends with status 3 if a call failed; stops if the first ones all fail in one way, and nothing is lost.
+    Killed at any moment, it goes on with --resume.
     """
     from molvae import workflows
 
-    summary = workflows.optimize(
-        model, out, config=config, oracle=oracle or (), command=oracle_command, manual=manual, maximize=maximize or (),
-        minimize=minimize or (), constraints=constraint or (), strategy=strategy, assignments=assignments or (),
-        budget=budget, batch_size=batch_size, init=init, library=library, time_limit=time_limit,
-        memory_limit=in_bytes(memory_limit), retries=retries,
-        num_workers=num_workers, executor=executor, resume=resume, seed=seed, quiet=quiet,
-    )  # fmt: skip
+    try:
+        summary = workflows.optimize(
+            model, out, config=config, oracle=oracle or (), command=oracle_command, manual=manual, maximize=maximize or (),
+            minimize=minimize or (), constraints=constraint or (), strategy=strategy, assignments=assignments or (),
+            budget=budget, batch_size=batch_size, init=init, library=library, time_limit=time_limit,
+            memory_limit=in_bytes(memory_limit), retries=retries, num_workers=num_workers, executor=executor,
+            keep_going=keep_going, resume=resume, seed=seed, quiet=quiet,
+        )  # fmt: skip
+    except FailingOracleError as error:
+        typer.echo(f"error: {error}", err=True)
+        return FINISHED_WITH_FAILURES
     return FINISHED_WITH_FAILURES if summary["labels"]["failed"] and not manual else 0
 
 

@@ -68,12 +68,22 @@ def choose_strategy(
         strategy = default if default in STRATEGIES else "random"
     spec = {"kind": strategy} if isinstance(strategy, str) else dict(strategy)
     wish = {**spec, **(arguments or {})}
+    _refuse_unknown(wish)
     _refuse_null(wish)
     built = STRATEGIES.build(wish)
     if (built.needs_space or built.refits) and not has_model:
         raise ConfigError(f"the strategy '{built.kind}' needs a model", where="--strategy",
                           hint="Name one: molvae optimize MODEL ...")  # fmt: skip
     return built.spec
+
+
+def _refuse_unknown(wish: Mapping[str, Any]) -> None:
+    """An unknown strategy is a slip in the option that names it."""
+    if "kind" in wish:
+        try:
+            STRATEGIES[wish["kind"]]
+        except ConfigError as error:
+            raise error.at("--strategy") from error
 
 
 def _refuse_null(wish: Mapping[str, Any]) -> None:
@@ -108,7 +118,8 @@ def prepare(
     if library is None and STRATEGIES[spec["kind"]].needs_library:
         library = DEFAULT_LIBRARY
     init_file, library_file = (
-        None if data is None or isinstance(data, StartSet) else data_file(data) for data in (init, library)
+        None if data is None or isinstance(data, StartSet) else data_file(data, option)
+        for option, data in (("--init", init), ("--library", library))
     )
     settings = CampaignSettings(
         seed=seed, budget=budget, batch_size=batch_size,
@@ -192,7 +203,8 @@ def _notes(beginning: Beginning, num_violating: int) -> tuple[str, ...]:
     if num_violating:
         notes.append(f"{num_violating} molecules of the start set violate a constraint: they are labelled and do not count")
     if start.rejects:
-        notes.append(f"{len(start.rejects)} lines of the start set could not be used, listed in {REJECTS}")
+        notes.append(f"{start.refused}, listed in {REJECTS}")
     if beginning.library:
-        notes.append(f"a library of {len(beginning.library)} molecules; {beginning.num_unusable} lines were none")
+        unusable = f"; {beginning.num_unusable:,} lines of it are none" if beginning.num_unusable else ""
+        notes.append(f"a library of {len(beginning.library):,} molecules{unusable}")
     return tuple(notes)

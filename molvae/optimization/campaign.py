@@ -7,20 +7,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import pandas as pd
 
-from molvae.errors import ConfigError, InputError, OracleError
+from molvae.errors import ConfigError, FailingOracleError, InputError, OracleError
 from molvae.optimization.admission import admit
 from molvae.optimization.beginning import LIBRARY, make_folder, prepare
 from molvae.optimization.calling import Group, Measuring, measure
 from molvae.optimization.constraints import Gate
 from molvae.optimization.driver_lock import DriverLock
+from molvae.optimization.failures import FirstCalls, described
 from molvae.optimization.goals import GOALS, Goal
 from molvae.optimization.history import History
-from molvae.optimization.ledger import Call, Entry, Ledger, Round
+from molvae.optimization.ledger import LEDGER, Call, Entry, Ledger, Round
 from molvae.optimization.models import CampaignModels
 from molvae.optimization.observations import recall
 from molvae.optimization.settings import CONFIG, CampaignSettings
@@ -28,6 +29,7 @@ from molvae.optimization.space import LatentSpace, Points
 from molvae.optimization.strategies import STRATEGIES, Proposal, Refit, Strategy, Tools
 from molvae.optimization.telling import TellReport, match
 from molvae.optimization.told import read_results
+from molvae.oracles.base import Measurement
 
 
 class Campaign:
@@ -53,8 +55,10 @@ class Campaign:
         codes: Mapping[str, Points] | None = None,
     ):  # fmt: skip
         self.folder = Path(folder)
-        if not (self.folder / CONFIG).is_file():
-            raise InputError("no campaign", where=self.folder, expected=f"a folder with {CONFIG} and campaign.sqlite",
+        absent = [name for name in (CONFIG, LEDGER) if not (self.folder / name).is_file()]
+        if absent:
+            raise InputError("no campaign", where=self.folder, got=f"no {' and no '.join(absent)}",
+                             expected=f"a folder with {CONFIG} and {LEDGER}",
                              hint="`molvae optimize ... --out CAMPAIGN` makes one.")  # fmt: skip
         self._lock = DriverLock(self.folder)
         self._model, self._refit, self._codes = model, refit, codes
@@ -120,6 +124,11 @@ class Campaign:
         return self._observations.num_failed
 
     @property
+    def notes(self) -> Sequence[str]:
+        """What there was to say about the start set and the library."""
+        return next((made.notes for made in self._ledger.rounds() if made.number == 0), ())
+
+    @property
     def num_given(self) -> int:
         """Labels that were known before."""
         return self._observations.num_given
@@ -171,7 +180,12 @@ class Campaign:
 
         Returns:
             ``id``, ``smiles``, ``source``.
+
+        Raises:
+            InputError: fewer than one.
         """
+        if num < 1:
+            raise InputError("a number of molecules that cannot be asked for", where="num", got=num, expected="1 or more")
         waiting = [entry.number for entry in self._observations.pending.values() if not entry.asked][:num]
         room = min(num - len(waiting), self.budget_left - self.num_pending)
         if room > 0:
@@ -206,31 +220,37 @@ class Campaign:
         num_failed = sum(not call.measurement.ok for call in calls)
         return TellReport(len(calls), num_failed, len(entries), found.num_missing, len(found.rows) - len(calls))
 
-    def run(self, oracle: Measuring, watch: Callable[[Campaign], object] | None = None) -> None:
+    def run(
+        self, oracle: Measuring, watch: Callable[[Campaign], object] | None = None, *, keep_going: bool = False
+    ) -> None:
         """Go on until the budget is spent or the strategy finds nothing more; what is pending comes first.
 
         Args:
             oracle: gives the campaign's outputs.
             watch: called after each transaction with outcomes, and at the start.
+            keep_going: count failures also where the first calls all fail in one way, instead of stopping.
 
         Raises:
             OracleError: an oracle that does not give an output, or loses count of the molecules.
+            FailingOracleError: the first calls failed alike (`FirstCalls`). They do not count, and their molecules wait.
         """
         missing = [name for name in self.settings.outputs if name not in oracle.outputs]
         if missing:
             raise OracleError("an oracle without an output that the campaign needs", got=", ".join(oracle.outputs),
                               expected=", ".join(self.settings.outputs))  # fmt: skip
-        watch = watch or (lambda _: None)
+        watch, first = watch or (lambda _: None), None if keep_going else FirstCalls(self.settings.batch_size)
         watch(self)
         while True:
             while self.num_pending and self.budget_left:
                 size = min(self.settings.batch_size, self.budget_left)
-                self._measure(oracle, list(self._observations.pending)[:size], watch)
+                self._measure(oracle, list(self._observations.pending)[:size], watch, first)
             if not self.budget_left or not self._propose(min(self.settings.batch_size, self.budget_left)):
                 return
 
-    def _measure(self, oracle: Measuring, numbers: Sequence[int], watch: Callable[[Campaign], object]) -> None:
-        """Send molecules to the oracle and keep what comes back, as it comes."""
+    def _measure(
+        self, oracle: Measuring, numbers: Sequence[int], watch: Callable[[Campaign], object], first: FirstCalls | None
+    ) -> None:
+        """Send molecules to the oracle and keep what comes back, as it comes; stop if it does not work at all."""
         smiles_list = [self._observations[number].smiles for number in numbers]
         calls = dict(zip(self._ledger.begin_calls(numbers), numbers, strict=True))
         group = Group()
@@ -239,10 +259,23 @@ class Campaign:
                 if group.add(call, measurement):
                     self._keep(group, calls)
                     watch(self)
+                if first is not None and first.all_fail(call, measurement):
+                    self._keep(group, calls)
+                    self._give_up(first.calls, measurement)
         finally:
             self._keep(group, calls)
             self._ledger.interrupt_running()
         watch(self)
+
+    def _give_up(self, failed: Sequence[int], last: Measurement) -> NoReturn:
+        """Stop at an oracle that does not work; what it was asked has cost nothing and waits."""
+        self._ledger.take_back(failed)
+        self._observations = recall(self._ledger, self.settings)
+        raise FailingOracleError(
+            f"the oracle fails every time: the first {len(failed)} calls", where=self.folder, got=described(last),
+            hint="Nothing was counted, and their molecules wait: mend the oracle and go on with --resume "
+                 "(with --keep-going such failures count, and it does not stop).",
+        )  # fmt: skip
 
     def _keep(self, group: Group, calls: Mapping[int, int]) -> None:
         """Write outcomes down, then take them into account."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from molvae.chem.fingerprints import morgan_bits, unpack
 from molvae.chem.molecules import parse
+from molvae.optimization.failures import commonest
 from molvae.optimization.ledger import Ledger
 from molvae.optimization.observations import recall
 from molvae.optimization.settings import CampaignSettings
@@ -154,6 +155,7 @@ def summarize(folder: str | Path, labels: Mapping[str, Labels] | None = None) ->
         "budget": settings.budget,
         "labels": {"paid": len(calls) - num_given, "given": num_given, "failed": failures.total()},
         "failures": dict(failures),
+        "failure_reasons": commonest(call.measurement for call in calls),
         "interrupted_calls": num_interrupted,
         "molecules": {"proposed": num_molecules, "pending": num_molecules - len({call.entry for call in calls})},
         "rounds": rounds[-1].number if rounds else 0,

@@ -232,6 +232,14 @@ class Ledger:
             )  # fmt: skip
             return cursor.rowcount
 
+    def take_back(self, numbers: Sequence[int]) -> None:
+        """Let calls that failed count as interrupted, with what went wrong as their reason: their molecules wait again."""
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE calls SET status = 'interrupted', reason = status || ': ' || reason WHERE number = ?",
+                [(number,) for number in numbers],
+            )
+
     def _begin(self, number: int, started: str) -> int:
         cursor = self._db.execute(
             "INSERT INTO calls (proposal, attempt, given, status, reason, started)"

@@ -64,7 +64,7 @@ class OracleSettings(Section):
     memory_bytes: int | None = Field(default=None, ge=1)
     retries: int = Field(default=0, ge=0)
     num_workers: int = Field(default=2, ge=0)
-    executor: str | None = None
+    executor: str | None = Field(default=None, exclude=True)  # older campaigns wrote it; it is the process's own now
 
     @property
     def manual(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,12 +36,26 @@ class StartSet:
     molecules: dict[str, None] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
 
+    @property
+    def refused(self) -> str:
+        """How many lines could not be used, and the commonest reason."""
+        reasons = Counter(reject.reason.partition(":")[0] for reject in self.rejects)
+        mostly = "".join(f" ({count:,}: {reason})" for reason, count in reasons.most_common(1))
+        return f"{len(self.rejects):,} lines of the start set cannot be used{mostly}"
 
-def data_file(data: str | Path) -> Path:
-    """The file of molecules that a DATA argument means; of a known data set the training part."""
-    source = resolve(data)
+
+def data_file(data: str | Path, option: str) -> Path:
+    """The file of molecules that an option's DATA means; of a known data set the training part.
+
+    Raises:
+        InputError: no such file or data set, or one of something else.
+    """
+    try:
+        source = resolve(data)
+    except InputError as error:
+        raise error.at(option) from error
     if source.kind != "molecules":
-        raise InputError("data that are no molecules", where=str(data), expected="a file of molecules")
+        raise InputError("data that are no molecules", where=option, got=f"'{data}'", expected="a file of molecules")
     return source.splits["train"]
 
 

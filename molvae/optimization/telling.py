@@ -10,7 +10,7 @@ from molvae.errors import InputError
 from molvae.optimization.beginning import TOLD
 from molvae.optimization.ledger import Call, Entry
 from molvae.optimization.observations import Observations
-from molvae.optimization.told import Results, Told
+from molvae.optimization.told import FAILED, Results, Told
 from molvae.oracles.base import Measurement
 
 
@@ -84,5 +84,5 @@ def _identify(told: Told, observations: Observations, new: dict[str, Entry], mad
 def _measurement(told: Told) -> Measurement:
     smiles = told.smiles or ""
     if told.values is None:
-        return Measurement(smiles, "raised", reason=told.reason)
+        return Measurement(smiles, "failed", reason=told.reason[len(FAILED) :].lstrip(" :"))
     return Measurement(smiles, "ok", told.values)

@@ -9,8 +9,9 @@ from typing import Literal
 
 from molvae.errors import OracleError
 
-CallStatus = Literal["ok", "invalid", "nonsense", "raised", "timeout", "crashed", "memory", "interrupted"]
-"""``invalid``: not a molecule, never sent; ``nonsense``: an answer that is no finite number; the rest as `execution.Status`."""
+CallStatus = Literal["ok", "invalid", "nonsense", "raised", "timeout", "crashed", "memory", "failed", "interrupted"]
+"""``invalid``: not a molecule, never sent; ``nonsense``: an answer that is no finite number; ``failed``: people say that a
+measurement gave nothing; the rest as `execution.Status`."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class Scoring:
         retries: int = 0,
         workers: Pool | None = None,
     ):
-        self.oracles, self.outputs = tuple(oracles), _all_outputs(oracles)
+        self.oracles, self.outputs = tuple(oracles), all_outputs(oracles)
         others = [oracle for oracle in oracles if not isinstance(oracle, MoleculeOracle)]
         self.limits = limits or default_limits(oracles)
         self.num_workers, self.retries = num_workers, retries
@@ -197,7 +197,12 @@ def _prepare(oracles: Sequence[Oracle]) -> None:
             oracle.prepare()
 
 
-def _all_outputs(oracles: Sequence[Oracle]) -> tuple[str, ...]:
+def all_outputs(oracles: Sequence[Oracle]) -> tuple[str, ...]:
+    """The names of all values, in the order of the oracles.
+
+    Raises:
+        InputError: no oracle, or two values of one name.
+    """
     if not oracles:
         raise InputError("no oracle", expected="one at least", hint="`molvae oracles` lists them.")
     outputs = [name for oracle in oracles for name in oracle.outputs]

@@ -35,6 +35,7 @@ class CampaignFile(Section):
     retries: int | None = Field(default=None, ge=0)
     num_workers: int | None = Field(default=None, ge=0)
     executor: str | None = None
+    keep_going: bool = False
     seed: int | None = Field(default=None, ge=0, lt=2**32)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from molvae.workflows.environment import environment
 from molvae.workflows.front_report import write_front
 
 NUM_DRAWN = 24
+REASONS_SHOWN = 3
 
 
 def write_report(folder: Path) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     labels, failures = summary["labels"], summary["failures"]
     of_kinds = ", ".join(f"{count:,} {kind}" for kind, count in failures.items())
     lines = [f"{labels['paid']:,} of {summary['budget']:,} labels paid for" + (f", of which failed: {of_kinds}" if failures else "")]
+    lines += _reason_lines(summary.get("failure_reasons", []))
     if labels["given"]:
         lines.append(f"{labels['given']:,} labels were known before and cost nothing")
     if summary["molecules"]["pending"]:
@@ -96,16 +98,32 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _reason_lines(reasons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The commonest kinds of failure, with one reason each."""
+    lines = [
+        f"  {each['count']:,} {each['status']}{': ' if each['same'] else ', such as: '}{each['reason']}"
+        for each in reasons[:REASONS_SHOWN]
+        if each["reason"]
+    ]
+    rest = len(reasons) - REASONS_SHOWN
+    return [*lines, f"  {rest:,} other kinds of failure, in summary.json"] if rest > 0 else lines
+
+
 def _progress(labels: Labels) -> Progress:
     return Progress(labels.curve(1), labels.curve(10), labels.given)
 
 
 def ranked_molecules(folder: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of the view ``molecules``, the best of the first objective first, what violates a constraint after all others."""
+    """Columns and rows of the view ``molecules``, the best of the first objective first, what violates a constraint after all others.
+
+    The last column is why a molecule without a value has none: the reason of its last call.
+    """
     settings = CampaignSettings.load(folder)
     first, feasible = settings.objectives[0], "feasible DESC, " if settings.constraints else ""
     column, way = identifier(first.name), "DESC" if first.sign > 0 else "ASC"
-    query = f"SELECT * FROM molecules ORDER BY {column} IS NULL, {feasible}{column} {way}, id"
+    reason = "(SELECT reason FROM calls WHERE proposal = id AND status <> 'running' ORDER BY number DESC LIMIT 1)"
+    shown = f"CASE WHEN status = 'ok' THEN '' ELSE coalesce({reason}, '') END AS reason"
+    query = f"SELECT *, {shown} FROM molecules ORDER BY {column} IS NULL, {feasible}{column} {way}, id"
     database = sqlite3.connect(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
     try:
         cursor = database.execute(query)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from molvae.errors import ConfigError, InputError
+from molvae.errors import ConfigError, FailingOracleError, InputError
 from molvae.files import atomic_write
-from molvae.optimization.beginning import choose_strategy
+from molvae.optimization.beginning import REJECTS, choose_strategy
 from molvae.optimization.campaign import Campaign
 from molvae.optimization.constraints.constraint import canonical, unknown_names
 from molvae.optimization.goals import choose_goal
 from molvae.optimization.settings import CampaignSettings, OracleSettings, choose_objectives
 from molvae.optimization.telling import TellReport
+from molvae.oracles.scoring import all_outputs
+from molvae.sections import validate
 from molvae.workflows.campaign_config import filled, over, read_assignments, read_campaign_file
 from molvae.workflows.campaign_progress import CampaignProgress
 from molvae.workflows.campaign_report import summary_lines, write_report
@@ -51,6 +54,7 @@ def optimize(
     retries: int | None = None,
     num_workers: int | None = None,
     executor: str | None = None,
+    keep_going: bool = False,
     resume: bool = False,
     seed: int | None = None,
     quiet: bool = False,
@@ -78,7 +82,8 @@ def optimize(
         memory_limit: bytes of address space of one call's process.
         retries: how often a call that failed is repeated before it counts as failed.
         num_workers: processes that ask the oracle.
-        executor: ``dask://HOST:PORT``.
+        executor: ``dask://HOST:PORT``; of this process, so that one that goes on may have another or none.
+        keep_going: count failures also where the first calls all fail in one way, instead of stopping.
         resume: go on with the campaign in ``out``; whatever else is given must be what it began with.
         seed: of everything random.
         quiet: print nothing.
@@ -88,29 +93,38 @@ def optimize(
 
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
+        FailingOracleError: the first calls all failed in one way; the campaign has lost nothing.
     """
     given = filled(
         {"model": model, "oracle": oracle, "oracle_command": command, "manual": manual, "maximize": maximize,
          "minimize": minimize, "constraints": [constraints] if isinstance(constraints, str) else constraints,
          "strategy": strategy, "goal": goal, "budget": budget, "batch_size": batch_size, "init": init,
          "library": library, "seed": seed, "time_limit": time_limit, "retries": retries, "num_workers": num_workers,
-         "executor": executor},
+         "executor": executor, "keep_going": keep_going},
         read_campaign_file(config),
     )  # fmt: skip
     oracle = given.pop("oracle")
     specs = cast("list[OracleSpec]", list(oracle) if isinstance(oracle, list | tuple) else [oracle])
     running = {"seconds": given.pop("time_limit"), "memory_bytes": memory_limit}
-    running |= {name: given.pop(name) for name in ("retries", "num_workers", "executor")}
+    running |= {name: given.pop(name) for name in ("retries", "num_workers")}
+    executor, keep_going = given.pop("executor"), given.pop("keep_going")
     arguments = read_assignments(assignments)
     wishes = {
         **given, "command": given.pop("oracle_command"), "specs": specs, "arguments": arguments["strategy"],
         "goal": over(given["goal"], arguments["goal"]),
         "running": {name: value for name, value in running.items() if value is not None},
     }  # fmt: skip
+    if executor is not None:
+        from molvae.workflows.oracle_pool import check_executor
+
+        check_executor(executor)
     with _resume(Path(out), wishes) if resume else _begin(Path(out), wishes) as campaign:
+        if not (resume or quiet) and (given["init"] or given["library"]):
+            for note in campaign.notes:
+                print(note.replace(REJECTS, str(campaign.folder / REJECTS)))
         if campaign.settings.oracle.manual:
             return _invite(campaign, quiet)
-        return _run(campaign, specs, quiet)
+        return _run(campaign, specs, executor, keep_going, quiet)
 
 
 def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
@@ -121,13 +135,13 @@ def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
                           where="--oracle, --oracle-command, --manual", expected="an oracle, or --manual",
                           hint="`molvae oracles` lists the oracles.")  # fmt: skip
     outputs: list[str] = []
-    settings = OracleSettings(command=command, **wishes["running"])
+    settings = validate(OracleSettings, {"command": command, **wishes["running"]})
     if not manual:
         from molvae.workflows.oracle_pool import find_oracles, name_of, resolve_limits
 
         named = [*wishes["maximize"], *wishes["minimize"]]
         oracles = find_oracles(specs, command, [*named, *(unknown_names(wishes["constraints"], named) if named else [])])
-        outputs = [name for found in oracles for name in found.outputs]
+        outputs = list(all_outputs(oracles))
         settings.names = [name_of(spec) for spec in specs]
         settings = resolve_limits(settings, oracles)
     return Campaign.create(
@@ -146,8 +160,11 @@ def _resume(out: Path, wishes: Mapping[str, Any]) -> Campaign:
     """
     campaign = Campaign.open(out, wishes["model"], refit)
     try:
+        if wishes["command"] and campaign.settings.oracle.command and not campaign.num_paid:
+            campaign.settings.oracle.command = wishes["command"]  # no label has come from the one it began with
         _compare(campaign.settings, wishes)
-        campaign.settings.oracle = campaign.settings.oracle.model_copy(update=wishes["running"])
+        running = {**campaign.settings.oracle.model_dump(), **wishes["running"]}
+        campaign.settings.oracle = validate(OracleSettings, running)
         campaign.raise_budget(wishes["budget"] or campaign.settings.budget)
     except BaseException:
         campaign.close()
@@ -189,7 +206,9 @@ def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
                               hint="With --resume, leave it out; or begin another campaign.")  # fmt: skip
 
 
-def _run(campaign: Campaign, specs: Sequence[OracleSpec], quiet: bool) -> dict[str, Any]:
+def _run(
+    campaign: Campaign, specs: Sequence[OracleSpec], executor: str | None, keep_going: bool, quiet: bool
+) -> dict[str, Any]:
     from molvae.workflows.oracle_pool import find_oracles, scoring
 
     settings = campaign.settings.oracle
@@ -199,8 +218,11 @@ def _run(campaign: Campaign, specs: Sequence[OracleSpec], quiet: bool) -> dict[s
         print(f"{campaign.num_interrupted:,} calls had no answer when the campaign was stopped, and are sent again")
     progress = CampaignProgress(quiet)
     try:
-        with scoring(oracles, settings) as at_work:
-            campaign.run(at_work, progress)
+        with scoring(oracles, settings, executor) as at_work:
+            campaign.run(at_work, progress, keep_going=keep_going)
+    except FailingOracleError:
+        write_report(campaign.folder)
+        raise
     finally:
         progress.close()
     summary = write_report(campaign.folder)
@@ -257,6 +279,10 @@ def ask(
             writer.writerow(["id", "smiles", *objectives])
             writer.writerows([number, smiles, *[""] * len(objectives)] for number, smiles, _ in asked.itertuples(index=False))
     if not quiet:
+        if len(asked) < num and not pending:
+            raising = f"the budget allows no more (raise it: molvae optimize --resume --out {folder} --budget N)"
+            why = "the strategy finds no more" if left > waiting else raising
+            print(f"fewer than the {num:,} that were asked for: {why}", file=sys.stderr)
         print(f"{len(asked):,} molecules{'' if output is None else f' → {output}'}; {waiting:,} wait for a result, "
               f"{left:,} labels left of the budget")  # fmt: skip
     return asked

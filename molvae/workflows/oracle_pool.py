@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from molvae.chem.molecules import prepare_worker
 from molvae.dask_execution import DaskWorkers
@@ -15,7 +16,6 @@ from molvae.oracles import Oracle, Scoring, find_command, find_oracle
 from molvae.oracles.scoring import default_limits
 
 OracleSpec = str | Callable[[str], Any] | Oracle
-_SCHEME = "dask://"
 
 
 def find_oracles(specs: Sequence[OracleSpec], command: str | None, objectives: Sequence[str]) -> list[Oracle]:
@@ -48,19 +48,29 @@ def resolve_limits(settings: OracleSettings, oracles: Sequence[Oracle]) -> Oracl
 
 
 @contextmanager
-def scoring(oracles: Sequence[Oracle], settings: OracleSettings) -> Iterator[Scoring]:
-    """The oracles, ready to measure.
+def scoring(oracles: Sequence[Oracle], settings: OracleSettings, executor: str | None = None) -> Iterator[Scoring]:
+    """The oracles, ready to measure: in processes of this machine, or where the executor says.
 
     Raises:
-        ConfigError: an executor that is not known, or needs an extra that is not installed.
+        ConfigError, InputError: an executor that cannot be used; see `open_executor`.
     """
     limits = Limits(settings.seconds, settings.memory_bytes)
     with ExitStack() as stack:
         workers, num_workers = None, settings.num_workers
-        if settings.executor is not None:
-            workers = stack.enter_context(open_executor(settings.executor, limits))
+        if executor is not None:
+            workers = stack.enter_context(open_executor(executor, limits))
             num_workers = workers.num_workers
         yield stack.enter_context(Scoring(oracles, num_workers, limits, settings.retries, workers))
+
+
+def check_executor(address: str) -> None:
+    """See that somebody answers behind ``--executor``, before a folder is made or changed.
+
+    Raises:
+        ConfigError, InputError: as `open_executor`.
+    """
+    with open_executor(address, Limits()):
+        pass
 
 
 def open_executor(address: str, limits: Limits) -> DaskWorkers:
@@ -70,7 +80,15 @@ def open_executor(address: str, limits: Limits) -> DaskWorkers:
         ConfigError: an address of another kind.
         InputError: Dask is not installed, or nobody answers.
     """
-    if not address.startswith(_SCHEME) or address == _SCHEME:
+    if not _is_address(address):
         raise ConfigError("an executor that is not known", where="--executor", got=f"'{address}'",
                           expected="dask://HOST:PORT")  # fmt: skip
     return DaskWorkers(address, limits, prepare_worker)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme == "dask" and bool(parts.hostname) and parts.port is not None
+    except ValueError:  # a port that is no number
+        return False

@@ -15,7 +15,6 @@ from molvae.errors import InputError
 from molvae.model import Model
 from molvae.objectives import OBJECTIVES
 from molvae.sections import Spec
-from molvae.training.refitting import RefitSettings, fine_tune
 from molvae.vae import VAE
 
 REPLAY_SHARE = 0.5
@@ -62,6 +61,8 @@ def refit(
     vae.load_state_dict(model.vae.state_dict())
     objective = OBJECTIVES.build(objective_of(model), vae=vae.to(model.vae.device))
     records = model.codec.encode(strings)
+    from molvae.training.refitting import RefitSettings, fine_tune  # seconds, for the few campaigns that refit
+
     fine_tune(objective, records, torch.from_numpy(mixed), RefitSettings(steps=steps, seed=seed))
     note = {"molecules": len(rows), "replay": len(kept), "steps": steps, "seed": seed}
     return Model(model.codec, vae, {**model.about, "refits": [*model.about.get("refits", []), note]})

@@ -12,6 +12,7 @@ import torch
 from molvae import artifacts
 from molvae.optimization import models
 from molvae.optimization.campaign import Campaign
+from molvae.training import refitting as fine_tuning
 from molvae.workflows import refitting
 from tests.optimization.toy import ToyOracle
 
@@ -54,7 +55,7 @@ def run_and_die(folder: Path, model: Path, moment: str) -> None:
 
     with start(folder, model) as campaign:
         if moment == "in the fine-tuning":
-            refitting.fine_tune = lethal(refitting.fine_tune)
+            fine_tuning.fine_tune = lethal(fine_tuning.fine_tune)
         elif moment == "while the model is written":
             artifacts._put_in_place = lethal(artifacts._put_in_place)
         elif moment == "before the round is committed":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from molvae.optimization.goals.cells import Cells, Floats
 
@@ -78,6 +77,8 @@ def contributions(values: Floats, ranks: NDArray[np.intp]) -> Floats:
         values: ``(rows, objectives)`` in units in which the box [0, 1] is of interest.
         ranks: of `front_ranks`.
     """
+    from scipy.stats import qmc  # two seconds, which a campaign with one objective does not wait for
+
     points = qmc.Sobol(values.shape[1], scramble=True, rng=0).random_base2(_LOG_DIRECTIONS)
     alone = np.zeros(len(values))
     for number in np.unique(ranks):
