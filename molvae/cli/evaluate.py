@@ -81,8 +81,9 @@ def evaluate(
         sweeps=sweeps,
         latent=latent,
         latent_options=workflows.LatentOptions(
-            latent_limit, None if target == "none" else target, splits, regression_size, smiles_column
+            latent_limit, None if target == "none" else target, splits, regression_size
         ),
+        smiles_column=smiles_column,
         guard=guard,
         seed=seed,
         quiet=quiet,
