@@ -95,8 +95,8 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         folder = next(parent for parent in target.absolute().parents if parent.exists())
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # the only way to know
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -236,7 +236,7 @@ def _refuse_what_is_fixed(written: Mapping[str, Any], settings: RunConfig) -> No
     Raises:
         ConfigError: one of these, by its key.
     """
-    fixed = settings.model_dump()
+    fixed = settings.model_dump(mode="json")  # lists, as in TOML
     for key, value in written.items():
         if not key.startswith("model.") and key not in _FIXED_DATA:
             continue

@@ -196,6 +196,7 @@ def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bo
 def _sample_images(model: Model, num: int, output: Path, seed: int, prior: PriorName, sweeps: int) -> Path:
     if output.suffix != ".png":
         output = output.with_suffix(".png")
+    require_writable(output)
     images = np.asarray(model.sample(num, seed=seed, prior=prior, sweeps=sweeps))
     columns = min(num, 12)
     rows = [images[i : i + columns] for i in range(0, num - num % columns, columns)]
