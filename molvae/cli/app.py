@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from molvae import __version__
+import molvae
 from molvae.cli import data, describe, evaluate, fit_prior, generate, optimize, score, training
 from molvae.cli.options import say
 from molvae.errors import InputError, JobError, MolvaeError
@@ -37,7 +37,7 @@ app.add_typer(data.app, name="data")
 
 def _show_version(asked: bool) -> None:
     if asked:
-        say(f"molvae {__version__}")
+        say(f"molvae {molvae.__version__}")
         raise typer.Exit
 
 
