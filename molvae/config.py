@@ -23,7 +23,7 @@ from molvae.sections import Section, Spec, read_toml, to_toml, validate
 __all__ = [
     "PRESETS", "DataConfig", "ModelConfig", "PhaseConfig", "RunConfig", "ScheduleSpec", "Section", "Spec", "TrainingConfig",
     "assign", "load", "merge", "parse_assignment", "read_preset", "read_toml", "resolve", "save", "to_toml", "validate",
-    "with_floor",
+    "with_floor", "written",
 ]  # fmt: skip
 
 ScheduleSpec = float | Spec
@@ -139,9 +139,9 @@ def load(
     Raises:
         ConfigError: an unknown preset or key (with the nearest match), a value out of range, bad TOML.
     """
-    written = {} if file is None else read_toml(file)
-    name = preset or written.get("preset") or "small"
-    merged = merge(read_preset(name), written)
+    in_file = {} if file is None else read_toml(file)
+    name = preset or in_file.get("preset") or "small"
+    merged = merge(read_preset(name), in_file)
     merged["preset"] = name
     for assignment in assignments or []:
         key, value = parse_assignment(assignment)
@@ -150,6 +150,22 @@ def load(
         if value is not None:
             assign(merged, key, value)
     return resolve(validate(RunConfig, merged))
+
+
+def written(file: Path | None, assignments: list[str]) -> Spec:
+    """What the user has written, by dotted key: the values of the file and of the assignments, without the preset's."""
+    values = {} if file is None else _flat(read_toml(file))
+    for assignment in assignments:
+        key, value = parse_assignment(assignment)
+        values |= _flat({key: value})
+    return values
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Spec:
+    flat: Spec = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
 
 
 def read_preset(name: str) -> Spec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -72,10 +73,30 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise InputError(
             f"cannot write: {(error.strerror or str(error)).lower()}", where=path,
-            hint="Make room on the disk or choose another place.",
+            hint="Make room on the disk or choose another place." if full else "Choose another place.",
         ) from error
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse, before the work is done, a place where `atomic_write` could not leave a file.
+
+    Raises:
+        InputError: a folder or a device stands there, or the folder cannot be written.
+    """
+    target = Path(path)
+    with writing(target):
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not target.is_file():
+            raise FileExistsError(errno.EEXIST, "something stands there that is not a file")
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # the only way to know
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from molvae import artifacts, shipped
 from molvae.data.batches import Batch
 from molvae.data.codecs import Codec, SmilesCodec
 from molvae.data.codecs import load as load_codec
+from molvae.data.given import column_of
 from molvae.distributions import FittedPrior, Prior, stored
 from molvae.distributions.fitting import Unwatched, Watch
 from molvae.distributions.noise import generator
@@ -220,7 +220,13 @@ class Model:
         self, num_records: int, *, seed: int = 0, prior: PriorName = "normal", sweeps: int = 0,
         watch: Watch | None = None,
     ) -> Latents:  # fmt: skip
-        """Latent points from the prior, (records, latent), after so many sweeps (see `swept`)."""
+        """Latent points from the prior, (records, latent), after so many sweeps (see `swept`).
+
+        Raises:
+            InputError: a number below 0.
+        """
+        if num_records < 0:
+            raise InputError("a number of samples below 0", where="sample", got=num_records, expected="0 or more")
         z = self.prior(prior).sample(num_records, generator(seed, SAMPLE_STREAM), watch).numpy().astype(np.float32)
         return self.swept(z, sweeps, seed=seed, watch=watch) if sweeps else z
 
@@ -328,13 +334,8 @@ class Model:
         files = artifacts.Folder(Path(folder), editable=stored.entries(Path(folder)))
         config = files.json("config.json")
         if config.get("format") != FORMAT:
-            raise ArtifactError(
-                "a model of another format",
-                where=Path(folder) / "config.json",
-                got=config.get("format"),
-                expected=FORMAT,
-                hint="Update molvae, or train the model again.",
-            )
+            raise ArtifactError("a model of another format", where=Path(folder) / "config.json", got=config.get("format"),
+                                expected=FORMAT, hint="Update molvae, or train the model again.")
         vae = VAE.from_spec(config["vae"])
         vae.load_state_dict(files.tensors("weights.safetensors"))
         codec = load_codec(Path(folder), config["codec"])
@@ -363,13 +364,8 @@ def _sequence(records: Records) -> Records:
         raise InputError(
             "one string where a list is expected", where="records", got=f"'{records}'", hint="Write [smiles]."
         )
-    if isinstance(records, pd.DataFrame):
-        if "smiles" not in records:
-            raise InputError("a table without a column 'smiles'", where="records", got=", ".join(map(str, records)))
-        records = records["smiles"]
-    if isinstance(records, np.ndarray | torch.Tensor) and records.ndim > 1:
-        return records
-    return list(records)
+    records = column_of(records)
+    return records if isinstance(records, np.ndarray | torch.Tensor) and records.ndim > 1 else list(records)
 
 
 def find(path: Path | str) -> Path:
@@ -385,19 +381,7 @@ def find(path: Path | str) -> Path:
     ships = shipped.find(name)
     if ships is not None and not (path / "config.toml").is_file():  # a run under that name is not passed over
         return ships
-    if not path.exists():
-        raise InputError(
-            "no such model",
-            where=path,
-            expected=f"a run folder, a model folder, or a model that ships ({', '.join(shipped.names()) or 'none does yet'})",
-            hint="`molvae train DATA --out RUN` makes one; `molvae models` lists those that ship.",
-        )
-    raise InputError(
-        "a folder without a model",
-        where=path,
-        expected="model/config.json in it",
-        hint="If training was interrupted, go on with `molvae train ... --resume`.",
-    )
+    raise shipped.no_model(name)
 
 
 def load(path: Path | str, device: str | torch.device = "cpu") -> Model:

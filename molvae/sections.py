@@ -43,7 +43,7 @@ def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
         return section.model_validate(dict(table))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in _place(table, first))
         if first["type"] == "extra_forbidden":
             key, beside = str(first["loc"][-1]), _beside(section, first["loc"][:-1])
             near = difflib.get_close_matches(key, beside, n=1) or difflib.get_close_matches(key, sorted(_known_keys(section)), n=1)
@@ -56,13 +56,48 @@ def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
         if first["type"] == "missing":
             raise ConfigError("a key that is missing", where=where) from error
         raise ConfigError(
-            "a value that does not fit", where=where, got=repr(first.get("input")), expected=_expectation(first["msg"])
+            "a value that does not fit", where=where, got=repr(first.get("input")), expected=expectation(error, table)
         ) from error
 
 
-def _expectation(message: str) -> str:
+def expectation(error: ValidationError, table: Any = None) -> str:
+    """What the first value that pydantic complains of should have been ("a valid integer or a valid number").
+
+    Args:
+        error: the complaint.
+        table: what was validated; None where it was a single value.
+    """
+    first, *others = error.errors()
+    here = [first, *(other for other in others if _place(table, other) == _place(table, first))]
+    return " or ".join(dict.fromkeys(_wanted(each["msg"]) for each in here))
+
+
+def _place(table: Any, complaint: Any) -> list[str | int]:
+    """Where in a table: pydantic adds to the keys the alternative of a union that it tried ("int")."""
+    place: list[str | int] = []
+    for part in complaint["loc"]:
+        known = (isinstance(table, Mapping) and part in table) or (isinstance(table, list) and isinstance(part, int))
+        if not known and complaint["type"] != "missing":
+            break
+        place.append(part)
+        table = table[part] if known else None
+    return place
+
+
+_COMPARISONS = {
+    "greater than or equal to ": "{} or more", "less than or equal to ": "{} or less", "greater than ": "more than {}",
+}  # fmt: skip
+
+
+def _wanted(message: str) -> str:
     """Pydantic's sentence ("Input should be a valid dictionary or instance of ...") as what was expected."""
+    _, among, names = message.partition(" is not one of ")
+    if among:
+        return f"one of {names.rstrip('.')}"
     wanted = message.removeprefix("Input should be ").partition(" or instance of ")[0]
+    for comparison, words in _COMPARISONS.items():
+        if wanted.startswith(comparison):
+            return words.format(wanted.removeprefix(comparison))
     return wanted.replace("a valid dictionary", "a table").partition(", unable to parse")[0]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from molvae.errors import InputError
-from molvae.files import atomic_write
+from molvae.files import atomic_write, require_writable
 
 
 def test_the_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
@@ -47,3 +47,17 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="cannot write"), atomic_write(tmp_path / "file" / "below.txt") as file:
         file.write("x")
+
+
+def test_a_place_is_looked_at_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    require_writable(tmp_path / "file")
+    require_writable(tmp_path / "new" / "folder" / "file.txt")
+    assert not (tmp_path / "new").exists()
+    for place, message in {
+        tmp_path: "cannot write: is a directory", tmp_path / "file" / "below": "not a directory",
+        Path("/dev/null"): "not a file", Path("/proc/nowhere/a"): "cannot write",
+    }.items():
+        with pytest.raises(InputError, match=message) as refused:
+            require_writable(place)
+        assert "Make room" not in str(refused.value) and "Choose another place" in str(refused.value)

@@ -167,6 +167,7 @@ def test_one_molecule_has_one_point_however_it_is_written(model: Model) -> None:
     assert np.abs(model.encode(["OCC"], as_written=True) - z[0]).max() > 1e-4
     np.testing.assert_allclose(model.encode(pd.DataFrame({"smiles": ["OCC"]}, index=[7])), z[:1], atol=1e-6)
     np.testing.assert_allclose(model.encode(pd.Series(["OCC"], index=[7])), z[:1], atol=1e-6)
+    np.testing.assert_allclose(model.encode(pd.DataFrame({"id": [3], "SMILES": ["OCC"]})), z[:1], atol=1e-6)
     assert model.encode([]).shape == (0, 4)
 
 
@@ -178,12 +179,18 @@ def test_one_molecule_has_one_point_however_it_is_written(model: Model) -> None:
         (["CC", "C1CC"], "not a molecule"),
         (["CC", None], "molecule 1: got None"),
         ("CCO", r"Write \[smiles\]"),
-        (pd.DataFrame({"structure": ["CC"]}), "without a column 'smiles'"),
+        (pd.DataFrame({"structure": ["CC"]}), "no SMILES column at the table: got the columns structure"),
     ],
 )
 def test_what_cannot_be_encoded_is_said_with_its_place(model: Model, records: object, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         model.encode(records)
+
+
+def test_a_number_of_samples_below_0_is_refused(model: Model) -> None:
+    with pytest.raises(InputError, match="at sample: got -1; expected 0 or more"):
+        model.sample(-1)
+    assert len(model.sample(0)) == 0
 
 
 @pytest.mark.parametrize("z", [np.zeros((2, 3)), np.zeros(4), np.full((1, 4), np.nan), np.full((1, 4), np.inf)])

@@ -6,11 +6,16 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
+import molvae
 from molvae.cli import data, describe, evaluate, fit_prior, generate, optimize, report, score, training
-from molvae.errors import JobError, MolvaeError
+from molvae.cli.options import say
+from molvae.errors import InputError, JobError, MolvaeError
+from molvae.sections import expectation
 
 app = typer.Typer(
     name="molvae",
@@ -28,6 +33,23 @@ score.register(app)
 optimize.register(app)
 report.register(app)
 app.add_typer(data.app, name="data")
+
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        say(f"molvae {molvae.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _molvae(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What stands before the verb."""
+
 
 USER_ERROR, DEFECT, INTERRUPTED = 2, 1, 130
 
@@ -53,9 +75,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
-    except SystemExit:
+    except SystemExit as ended:
         # Typer's answer to a reader that has gone (`molvae ... | head`): nobody is left to tell.
-        return 0
+        return 0 if isinstance(ended.__context__, BrokenPipeError) else _report_defect()
     except OSError as error:
         return _refuse(_os_line(error))
     except Exception:
@@ -72,8 +94,15 @@ def _refuse(line: str) -> int:
 
 def _usage_line(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
-    command = "molvae" if context is None else context.command_path
-    return f"{' '.join(error.format_message().split()).rstrip('.')}. See `{command} --help`."
+    advice = f"See `{'molvae' if context is None else context.command_path} --help`."
+    invalid = error.__cause__
+    parameter = getattr(error, "param", None)
+    if isinstance(invalid, ValidationError) and parameter is not None:
+        where = parameter.get_error_hint().replace("'", "")
+        value = invalid.errors()[0].get("input")
+        return str(InputError("a value that cannot be", where=where, got=repr(value), expected=expectation(invalid), hint=advice))
+    line = " ".join(error.format_message().split())
+    return f"{line if line.endswith(('.', '?')) else f'{line}.'} {advice}"
 
 
 def _os_line(error: OSError) -> str:

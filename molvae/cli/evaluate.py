@@ -84,8 +84,9 @@ def evaluate(
         sweeps=sweeps,
         latent=latent,
         latent_options=workflows.LatentOptions(
-            latent_limit, None if target == "none" else target, splits, regression_size, smiles_column, importance_samples
+            latent_limit, None if target == "none" else target, splits, regression_size, importance_samples
         ),
+        smiles_column=smiles_column,
         guard=guard,
         seed=seed,
         quiet=quiet,

@@ -9,13 +9,19 @@ import typer
 
 from molvae.cli.options import Guard, ModelPath, PriorChoice, PriorOption, Quiet, Seed, Sweeps, say
 
+Strings = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--output",
+        help="Where the SMILES go: .smi or .txt, one a line; .csv or .parquet, a column smiles; .gz of these; - for standard output.",
+    ),
+]  # fmt: skip
+
 
 def sample(
     model: ModelPath,
     num: Annotated[int, typer.Option("-n", "--num", help="How many.", min=1)] = 1000,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path(
-        "samples.smi"
-    ),
+    output: Strings = Path("samples.smi"),
     prior: PriorOption = PriorChoice.normal,
     sweeps: Sweeps = 0,
     valid_only: Annotated[
@@ -36,9 +42,7 @@ def sample(
 def decode(
     model: ModelPath,
     latents: Annotated[Path, typer.Argument(metavar="LATENTS", help="A .parquet or .csv with columns z0, z1, ...")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the SMILES go, one a line.")] = Path(
-        "decoded.smi"
-    ),
+    output: Strings = Path("decoded.smi"),
     guard: Guard = False,
     seed: Seed = 0,
     quiet: Quiet = False,

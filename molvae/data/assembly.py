@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from molvae.data.screening import Screened
-from molvae.data.tables import Reject
 from molvae.data.vocabulary import Vocabulary
 
 Array = np.ndarray[Any, Any]
@@ -51,12 +49,15 @@ class Assembly:
         self._lines.append(lines)
         self._keys.append(screened.keys)
 
-    def finish(self, known: tuple[str, ...] | None, *, unique: bool) -> Iterator[Reject]:
+    def finish(self, known: tuple[str, ...] | None, *, unique: bool) -> Array:
         """Write the arrays.
 
         Args:
             known: the vocabulary, ``<end>`` first; None for the tokens that occurred.
-            unique: keep the first string of each key, and yield the others.
+            unique: keep the first string of each key.
+
+        Returns:
+            (duplicates, 2): the line of each string that is not kept, in order, and the line of the one that is.
         """
         lengths, lines, keys = (np.concatenate(parts or [np.zeros(0, np.int64)])
                                 for parts in (self._lengths, self._lines, self._keys))
@@ -71,12 +72,11 @@ class Assembly:
         np.save(self.folder / "lines.npy", lines[kept])
         if len(keys):
             np.save(self.folder / "keys.npy", keys[kept])
-        for position in self._write_ids(lengths, kept):
-            twin = lines[first[position[0]]]
-            yield Reject(int(lines[position[0]]), position[1], f"duplicate: the molecule of line {twin}")
+        self._write_ids(lengths, kept)
+        return np.stack([lines[~kept], lines[first[~kept]]], axis=1)
 
-    def _write_ids(self, lengths: Array, kept: Array) -> Iterator[tuple[int, str]]:
-        """Exchange the numbers and leave out what is not kept, which is yielded as position and text."""
+    def _write_ids(self, lengths: Array, kept: Array) -> None:
+        """Exchange the numbers and leave out what is not kept."""
         words = list(self._numbers)
         final = np.array([0, *(self.vocabulary.index[word] for word in words[1:])])
         kind = np.min_scalar_type(len(self.vocabulary) - 1)
@@ -89,7 +89,3 @@ class Assembly:
                 rows = slice(start, start + _STRINGS_AT_ONCE)
                 raw = np.fromfile(self._raw, np.uint32, int(lengths[rows].sum()))
                 file.write(final[raw[np.repeat(kept[rows], lengths[rows])]].astype(kind).tobytes())
-                ends = np.cumsum(lengths[rows])
-                for row in np.flatnonzero(~kept[rows]):
-                    text = "".join(words[number] for number in raw[ends[row] - lengths[start + row] : ends[row] - 1])
-                    yield start + int(row), text

@@ -122,7 +122,7 @@ class DelimitedRecords:
         return [text], _OPEN, 0
 
     def _misfit(self, text: str, fields: list[str]) -> str:
-        if not text.strip(" \t,"):
+        if not text.strip(f" \t,{self.delimiter}"):
             return "an empty line"
         if len(fields) != self.width:
             return f"{len(fields)} fields where the header has {self.width}"

@@ -23,7 +23,7 @@ from molvae.chem.molecules import MAX_CHARACTERS, RDKIT_VERSION
 from molvae.data.assembly import Assembly
 from molvae.data.cache import cache_folder, file_sha256, find_entry, is_usable, new_entry
 from molvae.data.screening import Screened, Screening, prepare_worker, screen
-from molvae.data.tables import Reject, RejectsWriter, Table
+from molvae.data.tables import Reject, RejectsWriter, Table, merge_rejects
 from molvae.data.token_table import TokenTable
 from molvae.data.tokenizer import TOKENIZERS, Tokenizer
 from molvae.data.vocabulary import Vocabulary
@@ -34,7 +34,7 @@ from molvae.files import write_bytes
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int | None], None]
 
-_FORMAT = 1  # of what is cached; to be raised when the same input would give something else
+_FORMAT = 2  # of what is cached; to be raised when the same input would give something else
 _BLOCK_STRINGS = 500
 _BLOCK_LIMITS = Limits(seconds=30.0, memory_bytes=4 << 30)
 _STRING_LIMITS = Limits(seconds=10.0, memory_bytes=4 << 30)
@@ -156,7 +156,7 @@ def _build(
 ) -> None:
     """Write the files of a cache entry."""
     total = len(source) if progress is not None else None
-    with (entry / "rejects.csv").open("w", encoding="utf-8", newline="") as file, Assembly(entry) as assembly:
+    with (entry / "refused.csv").open("w", encoding="utf-8", newline="") as file, Assembly(entry) as assembly:
         rejects = RejectsWriter(file)
         num_read = 0
         for block, screened in _screened(source, screening, num_workers):
@@ -167,16 +167,46 @@ def _build(
             assembly.add(screened, np.array(block.lines, np.int64)[screened.kept])
             if progress is not None:
                 progress(num_read, total)
-        for reject in assembly.finish(screening.vocabulary, unique=screening.standardize):
-            rejects.add(reject)
-    if num_read == rejects.count:
-        common = next((f"mostly '{reason}'" for reason, _ in rejects.reasons.most_common(1)), "no records")
-        raise InputError("no usable molecule", where=source.path, got=f"{num_read} records, {common}")
+        duplicates = assembly.finish(screening.vocabulary, unique=screening.standardize)
+    with (entry / "duplicates.csv").open("w", encoding="utf-8", newline="") as file:
+        repeated = RejectsWriter(file)
+        for reject in _duplicates(source, duplicates):
+            repeated.add(reject)
+    parts = entry / "refused.csv", entry / "duplicates.csv"
+    merge_rejects(entry / "rejects.csv", *parts)
+    for part in parts:
+        part.unlink()
+    reasons = rejects.reasons + repeated.reasons
+    if num_read == reasons.total():
+        common = next((f"mostly '{reason}'" for reason, _ in reasons.most_common(1)), "no records")
+        raise InputError("no usable molecule", where=source.path, got=f"{num_read} records, {common}", hint=_advice(source))
     about = {
         "tokens": assembly.vocabulary.tokens, "tokenizer": screening.tokenizer, "num_read": num_read,
-        "num_rejected": rejects.count, "reasons": dict(rejects.reasons.most_common()), "sha256": sha256,
+        "num_rejected": reasons.total(), "reasons": dict(reasons.most_common()), "sha256": sha256,
     }
     (entry / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _duplicates(source: Table, duplicates: Array) -> Iterator[Reject]:
+    """The records on some lines, with the text that they have in the file, which is read again for it."""
+    if not len(duplicates):
+        return
+    twins = iter(duplicates.tolist())
+    line, twin = next(twins)
+    for records in source.records():
+        for at, number in enumerate(records.lines):
+            if number == line:
+                yield Reject(line, records.smiles[at], f"duplicate: the molecule of line {twin}")
+                line, twin = next(twins, (0, 0))
+
+
+def _advice(source: Table) -> str | None:
+    """What to do about a file without a usable molecule, where it shows."""
+    first = next((records.smiles[0] for records in source.records() if len(records)), "")
+    mark = next((mark for mark in ",;" if mark in first), None)
+    if source.other_columns != ["name"] or mark is None:
+        return None
+    return f"Its lines have '{mark}' in them: call it .csv, with the names of the columns on the first line."
 
 
 def _load(entry: Path) -> Ingested:

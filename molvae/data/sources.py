@@ -162,8 +162,12 @@ KNOWN: dict[str, KnownData] = {
 }
 
 
-def resolve(data: str | os.PathLike[str]) -> Source:
+def resolve(data: str | os.PathLike[str], where: str = "DATA") -> Source:
     """What a DATA argument means: an existing file first, else the name of a known data set.
+
+    Args:
+        data: the argument.
+        where: which argument it is, for messages.
 
     Raises:
         InputError: neither (the nearest name is given), or a data set that is not here yet (the command that gets it).
@@ -175,10 +179,10 @@ def resolve(data: str | os.PathLike[str]) -> Source:
     if name in KNOWN:
         return _local(KNOWN[name])
     if path.is_dir():
-        raise InputError("a folder where a file was expected", where="DATA", got=f"'{name}'")
+        raise InputError("a folder where a file was expected", where=where, got=f"'{name}'")
     near = difflib.get_close_matches(name, KNOWN, n=1)
     raise InputError(
-        "no such file or data set", where="DATA", got=f"'{name}'", expected=f"a file or one of {', '.join(KNOWN)}",
+        "no such file or data set", where=where, got=f"'{name}'", expected=f"a file or one of {', '.join(KNOWN)}",
         hint=f"Did you mean '{near[0]}'?" if near else None,
     )
 

@@ -47,8 +47,8 @@ def split(keys: Array, seed: int, fractions: Mapping[str, float] = FRACTIONS) ->
     counts = np.bincount(parts, minlength=len(PARTS))
     for part in ("train", *fractions):
         if counts[PARTS.index(part)] == 0:
-            raise InputError(f"a split with an empty {part} part", got=f"{len(keys)} molecules",
-                             hint="Give more molecules, or files for validation and test.")
+            raise InputError(f"a split with an empty {part} part", where="DATA", got=f"{len(keys):,}",
+                             expected="some hundred molecules", hint="Give more molecules, or files for the others: --valid, --test.")
     return parts
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _PLAIN = (".smi", ".smiles", ".ism", ".can", ".txt")
-_KINDS = f"{', '.join(_PLAIN)}, .csv, .tsv or .parquet, or .gz of these"
 _SHOWN_CHARACTERS = 200
+_REJECTS_HEADER = ("line", "text", "reason")
+_KINDS = f"{', '.join(_PLAIN)}, .csv, .tsv or .parquet, or .gz of these"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Table:
         smiles_column: name of the column; None for the one called ``smiles`` in any case. Files without a header
             (.smi, .txt) have the string first in each line, and after white space the rest of the line as ``name``.
 
+    A .csv whose header has no comma may have semicolons or tabs between its fields.
+
     Raises:
         InputError: a missing, empty or unreadable file, one of another kind, or without such a column.
     """
@@ -74,12 +78,12 @@ class Table:
         self.path = Path(path)
         with opened(self.path):
             pass  # a missing file is reported as such, whatever its name
-        suffixes = [suffix.lower() for suffix in self.path.suffixes]
-        self.kind = (["", *suffixes[:-1]] if suffixes[-1:] == [".gz"] else ["", *suffixes])[-1]
+        self.kind = kind_of(self.path)
         if self.kind not in (*_PLAIN, *_DELIMITERS, ".parquet"):
             raise InputError("a file of an unknown kind", where=self.path, got=f"'{self.kind}'", expected=_KINDS)
+        self._delimiter = _DELIMITERS.get(self.kind, "")
         self.columns = _distinct(self._read_header())
-        self._place = _find_column(self.columns, smiles_column, self.path)
+        self._place = find_column(self.columns, smiles_column, self.path, "Use --smiles-column.")
 
     @property
     def smiles_column(self) -> str:
@@ -128,10 +132,12 @@ class Table:
         if self.kind == ".parquet":
             return parquet_columns(self.path)
         require_text(self.path)
+        first = decode(next(iter(next(line_blocks(self.path), [])), b""))[0]
         if self.kind in _PLAIN:
+            _require_list(first, self.path)
             return ["smiles", "name"]
-        first = next(iter(next(line_blocks(self.path), [])), b"")
-        names, problem = split_fields(decode(first)[0], _DELIMITERS[self.kind])
+        self._delimiter = _delimiter_of(first, self._delimiter)
+        names, problem = split_fields(first, self._delimiter)
         if problem:
             raise InputError("a header that cannot be read", where=self.path, got=problem)
         return [name.strip() for name in names]
@@ -153,12 +159,12 @@ class Table:
 
     def _delimited_records(self) -> Iterator[Records]:
         width, place = len(self.columns), self._place
-        for rows in DelimitedRecords(line_blocks(self.path), _DELIMITERS[self.kind], width, place):
+        for rows in DelimitedRecords(line_blocks(self.path), self._delimiter, width, place):
             if not rows.fields:
                 continue
             whole = [fields if len(fields) == width else None for fields in rows.fields]
             smiles = [
-                ",".join(fields) if ours is None else ours[place].strip()
+                self._delimiter.join(fields) if ours is None else ours[place].strip()
                 for fields, ours in zip(rows.fields, whole, strict=True)
             ]
             records = Records(list(rows.numbers), smiles, rows.problems)
@@ -195,7 +201,7 @@ class RejectsWriter:
 
     def __init__(self, file: IO[str]):
         self._csv = csv.writer(file, lineterminator="\n")
-        self._csv.writerow(["line", "text", "reason"])
+        self._csv.writerow(_REJECTS_HEADER)
         self.reasons: Counter[str] = Counter()
 
     @property
@@ -207,6 +213,27 @@ class RejectsWriter:
         """Write one."""
         self._csv.writerow([reject.line, shown(reject.text), reject.reason])
         self.reasons[reject.reason.partition(":")[0]] += 1
+
+
+def merge_rejects(path: Path, *parts: Path) -> None:
+    """One file of rejects out of several, each in the order of lines; nothing but a row of each is in memory."""
+    files = [part.open(encoding="utf-8", newline="") for part in parts]
+    try:
+        tables = [csv.reader(file) for file in files]
+        for table in tables:
+            next(table)
+        with path.open("w", encoding="utf-8", newline="") as merged:
+            writer = csv.writer(merged, lineterminator="\n")
+            writer.writerow(_REJECTS_HEADER)
+            rows: Iterator[list[str]] = heapq.merge(*tables, key=_line_of)
+            writer.writerows(rows)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _line_of(row: list[str]) -> int:
+    return int(row[0])
 
 
 def shown(text: str) -> str:
@@ -232,8 +259,41 @@ def _distinct(names: list[str]) -> list[str]:
     return distinct
 
 
-def _find_column(columns: list[str], wanted: str | None, path: Path) -> int:
-    """The position of the column called so, in the same case if there is one."""
+def kind_of(path: Path) -> str:
+    """What a file's name says that it is: its suffix, in small letters, that before ``.gz``; empty if it has none."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return (["", *suffixes[:-1]] if suffixes[-1:] == [".gz"] else ["", *suffixes])[-1]
+
+
+def has_columns(path: Path) -> bool:
+    """Whether a file's name says that it is a table, with a header."""
+    return kind_of(path) in (*_DELIMITERS, ".parquet")
+
+
+def _delimiter_of(header: str, expected: str) -> str:
+    """What separates the fields: what the file's name says, unless the header has none of it and has another."""
+    found = [delimiter for delimiter in (expected, ",", ";", "\t") if delimiter in header]
+    return found[0] if found else expected
+
+
+def _require_list(first: str, path: Path) -> None:
+    """Refuse a table whose name says that it has no header.
+
+    Raises:
+        InputError: its first line names a column ``smiles`` among others; no SMILES has a comma or a semicolon.
+    """
+    separated = next((mark for mark in ",;" if mark in first), None)
+    if separated and "smiles" in [name.strip(' "').casefold() for name in first.split(separated)]:
+        raise InputError("a table whose name says that it is a list", where=path, got=f"a first line '{first}'",
+                         expected="one molecule a line", hint="Call it .csv: its columns are read then.")
+
+
+def find_column(columns: list[str], wanted: str | None, where: object, advice: str) -> int:
+    """The position of the column called so (``smiles`` for None), in the same case if there is one.
+
+    Raises:
+        InputError: there is none; the nearest is named before the advice.
+    """
     name = "smiles" if wanted is None else wanted
     if name in columns:
         return columns.index(name)
@@ -242,6 +302,6 @@ def _find_column(columns: list[str], wanted: str | None, path: Path) -> int:
         return folded.index(name.casefold())
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     shown = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
-    hint = f"Did you mean '{columns[folded.index(near[0])]}'? Use --smiles-column." if near else "Use --smiles-column."
-    raise InputError("no such column" if wanted is not None else "no SMILES column", where=path,
+    hint = f"Did you mean '{columns[folded.index(near[0])]}'? {advice}" if near else advice
+    raise InputError("no such column" if wanted is not None else "no SMILES column", where=where,
                      got=f"the columns {shown[:500]}", expected=f"'{name}'", hint=hint)

@@ -36,6 +36,7 @@ def evaluate(
     num_workers: int = 2,
     seed: int = 0,
     progress: Progress | None = None,
+    smiles_column: str | None = None,
 ) -> Report:
     """All MOSES metrics of a generated set (Polykovskiy et al. 2020), with the values of molsets 0.3.1.
 
@@ -49,6 +50,7 @@ def evaluate(
         num_workers: processes for the chemistry; 0 for none, and then no protection from a hang or a crash in RDKit.
         seed: of the bootstrap.
         progress: called with a stage, how many more are done and how many there are.
+        smiles_column: of every set that has columns.
 
     Raises:
         InputError: nothing to evaluate, or a reference without a valid molecule.
@@ -59,13 +61,14 @@ def evaluate(
     if any(k < 1 for k in unique_at):
         raise InputError("a count below 1", where="unique_at", got=list(unique_at))
     record = Record(confidence, seed)
-    name, lines = read_molecules(generated)
+    read = partial(read_molecules, smiles_column=smiles_column)
+    name, lines = read(generated, where="GENERATED")
     if not lines:
         raise InputError("nothing to evaluate", where=name, expected="at least one line")
-    sets = {"Test": read_molecules(reference, "test")}
+    sets = {"Test": read(reference, "test", where="--reference")}
     if reference_scaffolds is not None:
-        sets["TestSF"] = read_molecules(reference_scaffolds, "test_scaffolds")
-    training = None if train is None else read_molecules(train)
+        sets["TestSF"] = read(reference_scaffolds, "test_scaffolds", where="--reference-scaffolds")
+    training = None if train is None else read(train, where="--train")
     run = _Run(record, progress or (lambda stage, done, total: None), list(unique_at))
     with Chemistry(num_workers, progress=run.progress) as chemistry:
         record.stage("references")

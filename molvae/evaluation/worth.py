@@ -33,11 +33,14 @@ class ChemNetDistance:
         reference: as for `molvae.evaluation.evaluate`; of a known data set its test part.
         chemistry: workers.
         progress: called with a stage, how many more are done, how many there are.
+        smiles_column: of a reference that has columns.
     """
 
-    def __init__(self, reference: Molecules, chemistry: Chemistry, progress: Progress):
+    def __init__(
+        self, reference: Molecules, chemistry: Chemistry, progress: Progress, smiles_column: str | None = None
+    ):
         self._chemistry, self._progress = chemistry, progress
-        name, lines = read_molecules(reference, "test")
+        name, lines = read_molecules(reference, "test", smiles_column=smiles_column, where="--reference")
         self.reference = load_reference(name, lines, chemistry, self._embed)
         if self.reference.statistics.gaussian is None:
             raise InputError("an FCD needs two molecules", where=name, got="one", expected="a larger reference")

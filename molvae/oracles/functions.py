@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from molvae.errors import InputError
@@ -66,15 +65,20 @@ def import_function(name: str, folder: str) -> Callable[[str], Any]:
     """
     module_name, _, path = name.partition(":")
     found = _import_module(module_name, folder)
-    home = getattr(found, "__file__", None) or module_name
     for part in path.split("."):
         if not hasattr(found, part):
-            raise InputError("no such function", where=Path(home), got=f"'{path}'")
+            raise InputError("no such function", where=name, got=f"'{path}'", expected=f"a name in {_home(module_name)}")
         found = getattr(found, part)
     if not callable(found):
         raise InputError("not a function", where=name, got=type(found).__name__)
     function: Callable[[str], Any] = found
     return function
+
+
+def _home(module_name: str) -> str:
+    """The file of a module, which the user may open; its name where it is not written in Python."""
+    path = getattr(sys.modules.get(module_name), "__file__", None)
+    return path if path is not None and path.endswith(".py") else module_name
 
 
 def _import_module(name: str, folder: str) -> Any:
@@ -90,6 +94,11 @@ def _import_module(name: str, folder: str) -> Any:
         hint = f"Write {name.removesuffix('.py')}:FUNCTION." if name.endswith(".py") else None
         raise InputError(
             "no such module", got=f"'{name}'", hint=hint or f"It is looked for in {folder} too."
+        ) from error
+    except SystemExit as error:
+        raise InputError(
+            "a module that ends the program when it is imported", where=name, got=f"sys.exit({error.code!r})",
+            hint="Put what it does as a program below `if __name__ == '__main__':`.",
         ) from error
     except Exception as error:
         raise InputError(

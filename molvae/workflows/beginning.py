@@ -48,16 +48,22 @@ FIRST_FILES = (
 )
 """What a run writes before its first checkpoint; where nothing else stands, nothing is lost by beginning again."""
 
+_FIXED_DATA = ("data.codec", "data.tokenizer", "data.max_length", "data.molecules", "data.threshold")
+"""What a model that is fine-tuned decides of the data, besides everything in [model]."""
+
 _SIZES = {"vocabulary_size", "num_pixels", "height", "width", "num_features", "latent_size", "support"}
 
 
-def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> None:
+def begin(
+    run: Path, settings: RunConfig, start: str | Path | None = None, written: Mapping[str, Any] | None = None
+) -> None:
     """Make a run's folder: the model it starts from, and the configuration with precision and threads as measured now.
 
     Args:
         run: the folder.
         settings: the configuration, resolved but for precision and threads.
         start: the model to fine-tune.
+        written: what the user has written of the configuration (see `config.written`).
 
     Raises:
         MolvaeError: the configuration cannot be built or the data are not there; nothing has been written then.
@@ -65,6 +71,7 @@ def begin(run: Path, settings: RunConfig, start: str | Path | None = None) -> No
     base = None if start is None else Model.load(find(start))
     if base is not None:
         settings = configured_as(settings, base)
+        _refuse_what_is_fixed(written or {}, settings)
     check_data(settings)
     learning = _try_out(settings)
     if base is None:
@@ -239,13 +246,34 @@ def configured_as(settings: RunConfig, base: Model) -> RunConfig:
     return settings
 
 
-def require_resumable(run: Path, asked: RunConfig | None, data: str | None) -> None:
+def _refuse_what_is_fixed(written: Mapping[str, Any], settings: RunConfig) -> None:
+    """Refuse what a user has written and the model that is fine-tuned has otherwise, instead of passing it over.
+
+    Raises:
+        ConfigError: one of these, by its key.
+    """
+    fixed = settings.model_dump(mode="json")  # lists, as in TOML
+    for key, value in written.items():
+        if not key.startswith("model.") and key not in _FIXED_DATA:
+            continue
+        found: Any = fixed
+        for name in key.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if found != value:
+            raise ConfigError("a value that the model of --from has otherwise", where=key, got=value, expected=found,
+                              hint="Leave it out, or train a new model without --from.")  # fmt: skip
+
+
+def require_resumable(
+    run: Path, asked: RunConfig | None, data: str | None, written: Mapping[str, Any] | None = None
+) -> None:
     """Refuse to go on with a run under another configuration than it began with.
 
     Args:
         run: its folder.
         asked: the configuration that the command's options add up to; None where it had none.
         data: the DATA argument.
+        written: what the user has written of the configuration.
 
     Raises:
         InputError: no run, or one of other data.
@@ -271,6 +299,7 @@ def require_resumable(run: Path, asked: RunConfig | None, data: str | None) -> N
         return
     if (run / START).is_dir():
         asked = configured_as(asked, Model.load(run / START))
+        _refuse_what_is_fixed(written or {}, asked)
     for key, (now, then) in _differences(asked.model_dump(), begun.model_dump()).items():
         if key not in ("training.precision", "training.threads") or now not in (None, "auto"):
             raise ConfigError(

@@ -9,9 +9,10 @@ from typing import Any
 
 from molvae import shipped
 from molvae.data.codecs import PixelCodec
+from molvae.data.given import Molecules, is_named, named
 from molvae.errors import InputError
-from molvae.evaluation.inputs import Molecules
 from molvae.evaluation.suite import evaluate as evaluate_generated
+from molvae.files import require_writable
 from molvae.model import Model, PriorName
 from molvae.workflows.environment import versions
 from molvae.workflows.image_evaluation import ImageEvaluation, require_no_molecules
@@ -35,8 +36,9 @@ def evaluate(
     seeds: int = 3,
     prior: PriorName = "normal",
     sweeps: int = 0,
-    latent: str | Path | None = None,
+    latent: Molecules | None = None,
     latent_options: LatentOptions | None = None,
+    smiles_column: str | None = None,
     guard: bool = False,
     seed: int = 0,
     quiet: bool = False,
@@ -44,9 +46,10 @@ def evaluate(
     """Evaluate generated molecules, or sample a model and evaluate that; the arguments are those of ``molvae evaluate``.
 
     Args:
-        given: a run or model folder, the name of a model that ships, or a `Model`; or a file of molecules or a list of SMILES.
+        given: a run or model folder, the name of a model that ships, or a `Model`; or molecules: a file, a table with a column
+            ``smiles``, a column or a list of SMILES.
         output: where the JSON goes, samples and pictures beside it; nowhere if None.
-        reference: ``moses``, a file or a list of SMILES.
+        reference: ``moses``, or molecules.
         reference_scaffolds: a second reference (keys ending in TestSF); MOSES has its own.
         train: the training set, for novelty; MOSES has its own.
         unique_at: each k of unique@k.
@@ -58,6 +61,7 @@ def evaluate(
         sweeps: of the chain that the sampled points take (`molvae.model.Model.swept`).
         latent: molecules for what the latent space is worth (of a known data set its test part); of a model of images, images.
         latent_options: sizes of that, and the property of the regression.
+        smiles_column: the column of the SMILES, in everything here that has columns.
         guard: sample a model a second time, with the guard, and show both.
         seed: the first seed.
         quiet: print nothing.
@@ -70,8 +74,10 @@ def evaluate(
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
     """
-    suite = SuiteOptions(reference, reference_scaffolds, train, tuple(unique_at), confidence, num_jobs, seed)
+    suite = SuiteOptions(reference, reference_scaffolds, train, tuple(unique_at), confidence, num_jobs, seed, smiles_column)
     target = None if output is None else Path(output)
+    if target is not None:
+        require_writable(target)
     if isinstance(given, Model) or is_model(given):
         options = latent_options or LatentOptions()
         with Stages(quiet) as stages:
@@ -88,10 +94,10 @@ def evaluate(
                 content, table = evaluation.run()
     else:
         if latent is not None:
-            raise InputError("a latent space of molecules without a model", where="--latent", got=str(given),
+            raise InputError("a latent space of molecules without a model", where="--latent", got=named(given),
                              expected="a run folder or a model folder as the first argument")
         if guard:
-            raise InputError("a guard of molecules without a model", where="--guard", got=str(given),
+            raise InputError("a guard of molecules without a model", where="--guard", got=named(given),
                              expected="a run folder or a model folder as the first argument")
         with Stages(quiet) as stages:
             report = evaluate_generated(given, progress=stages, **suite.arguments)
@@ -110,12 +116,12 @@ def _of_images(evaluation: ModelEvaluation) -> ImageEvaluation:
     Raises:
         InputError: no images to look at.
     """
-    if evaluation.latent is None:
+    if evaluation.latent is None or not is_named(evaluation.latent):
         raise InputError("a model of images without images", where="evaluate", expected="--latent DATA",
                          hint="For example --latent mnist: its test part is looked at.")
     options = evaluation.options
     return ImageEvaluation(
-        evaluation.given, evaluation.model, evaluation.output, evaluation.latent, options.limit, options.importance_samples,
+        evaluation.given, evaluation.model, evaluation.output, str(evaluation.latent), options.limit, options.importance_samples,
         evaluation.suite.seed, evaluation.stages,
     )  # fmt: skip
 

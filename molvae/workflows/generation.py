@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from molvae.chem.drawing import draw_grid
 from molvae.chem.molecules import canonical_or_none
 from molvae.data.codecs import SmilesCodec
+from molvae.data.given import Molecules
 from molvae.distributions.fitting import Watch
 from molvae.errors import InputError
 from molvae.evaluation.validity import validity_figures
-from molvae.files import atomic_write, write_bytes
+from molvae.files import require_writable, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.report.plots import draw_images
-from molvae.workflows.records import read_records, write_table
+from molvae.workflows.latent_tables import read_latents
+from molvae.workflows.records import read_records, require_table_name, write_table
 from molvae.workflows.stages import Stages
+from molvae.workflows.strings import STANDARD_OUTPUT, require_strings_place, write_strings
 
 ROUND = 10_000
 """Samples drawn at a time when invalid ones are rejected."""
@@ -31,12 +33,12 @@ def sample(
     model: str | Path, num: int, output: Path, *, prior: PriorName = "normal", sweeps: int = 0, valid_only: bool = False,
     guard: bool = False, seed: int = 0, quiet: bool = False,
 ) -> Path:  # fmt: skip
-    """Write samples from the prior: SMILES one a line, or a picture of images.
+    """Write samples from the prior: SMILES as the file's name says (`molvae.workflows.strings`), or a picture of images.
 
     Args:
         model: a run folder or a model folder.
         num: how many.
-        output: the file.
+        output: the file; ``-`` for standard output.
         prior: ``normal``, the prior of training, or ``fitted``.
         sweeps: of the chain that the points take (`molvae.model.Model.swept`).
         valid_only: draw again for strings that are no molecule.
@@ -44,24 +46,25 @@ def sample(
         seed: of the prior's noise.
         quiet: print nothing.
     """
+    output = Path(output)
     loaded = load(model)
-    if guard:
-        return _sample_guarded(loaded, num, output, prior, sweeps, valid_only, seed, quiet)
     if not isinstance(loaded.codec, SmilesCodec):
         return _sample_images(loaded, num, output, seed, prior, sweeps)
+    require_strings_place(output)
+    if guard:
+        return _sample_guarded(loaded, num, output, prior, sweeps, valid_only, seed, quiet)
     drawn = 0
     with Stages(quiet) as stages:
         if valid_only:
             smiles, drawn = sample_valid(loaded, num, seed, prior, sweeps, stages)
         else:
             smiles = list(loaded.sample(num, seed=seed, prior=prior, sweeps=sweeps, watch=stages))
-    _write_lines(output, smiles)
+    write_strings(output, smiles)
     if not quiet:
         figures = validity_figures(smiles)
         rejected = f", {drawn - num:,} invalid ones rejected" if valid_only else ""
-        print(
-            f"{num:,} samples: validity {figures['validity']:.4f}, uniqueness of the valid {figures['uniqueness']:.4f}{rejected} → {output}"
-        )
+        line = f"{num:,} samples: validity {figures['validity']:.4f}, uniqueness of the valid {figures['uniqueness']:.4f}{rejected}"
+        _say(f"{line} → {output}", output)
     return output
 
 
@@ -97,23 +100,26 @@ def sample_valid(
 
 def decode(model: str | Path, latents: Path, output: Path, *, guard: bool = False, quiet: bool = False) -> Path:
     """Decode a table of latent points, columns z0, z1 ...; one line a point, in order; guarded if asked for."""
+    require_strings_place(output)
     loaded = load(model)
     _require_molecules(loaded, "decode")
-    z = _read_latents(latents, loaded.latent_size)
+    z = read_latents(latents, loaded.latent_size)
     if guard:
         return _write_guarded(loaded, z, output, quiet)
     with Stages(quiet) as stages:
         smiles = list(loaded.decode(z, watch=stages))
-    _write_lines(output, smiles)
+    write_strings(output, smiles)
     if not quiet:
-        print(f"{len(smiles):,} points decoded, validity {validity_figures(smiles)['validity']:.4f} → {output}")
+        _say(f"{len(smiles):,} points decoded, validity {validity_figures(smiles)['validity']:.4f} → {output}", output)
     return output
 
 
 def encode(
-    model: str | Path, data: str | Path, output: Path, *, smiles_column: str | None = None, quiet: bool = False
+    model: str | Path, data: Molecules, output: Path, *, smiles_column: str | None = None, quiet: bool = False
 ) -> Path:
     """Write the latent points of a file's molecules; what the model cannot read goes to a file of rejects beside it."""
+    require_table_name(output)
+    require_writable(output)
     loaded = load(model)
     _require_molecules(loaded, "encode")
     records = read_records(
@@ -135,11 +141,29 @@ def interpolate(
     loaded = load(model)
     if not isinstance(loaded.codec, SmilesCodec):
         raise InputError("a model of images", where="interpolate", expected="a model of molecules")
-    ends = [loaded.codec.canonical(smiles) for smiles in (first, last)]
-    smiles, _ = loaded.interpolate(ends[0], ends[1], num)
+    if output is not None:
+        require_writable(output)
+    ends = _end(loaded.codec, first, "the first SMILES"), _end(loaded.codec, last, "the second SMILES")
+    smiles, _ = loaded.interpolate(*ends, num)
     if output is not None:
         write_bytes(output, draw_grid(smiles, per_row=min(num, 9)))
     return list(smiles)
+
+
+def _end(codec: SmilesCodec, smiles: str, name: str) -> str:
+    """An end of a line, as the model reads it.
+
+    Raises:
+        InputError: it cannot be read; which one it is, and where in it.
+    """
+    try:
+        end = codec.canonical(smiles)
+        codec.encode([end])
+    except InputError as error:
+        place = str(error.where or "").removeprefix("molecule 0").removeprefix(", ")
+        where = f"{name}, {place}" if place else name
+        raise InputError(error.what, where=where, got=error.got, expected=error.expected, hint=error.hint) from None
+    return end
 
 
 def _sample_guarded(
@@ -156,15 +180,16 @@ def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bo
     """The guarded strings; with and without the guard is what is printed."""
     with Stages(quiet) as stages:
         guarded = model.decode_guarded(z, watch=stages)
-        _write_lines(output, guarded.strings)
+        write_strings(output, guarded.strings)
         if quiet:
             return output
         without = validity_figures(model.decode(z, watch=stages))
     with_guard = validity_figures(guarded.strings)
-    print(
+    _say(
         f"{len(z):,} points decoded with the guard, which changed {guarded.share_intervened:.4f} of the strings: "
         f"validity {with_guard['validity']:.4f} (without it {without['validity']:.4f}), "
-        f"uniqueness of the valid {with_guard['uniqueness']:.4f} ({without['uniqueness']:.4f}) → {output}"
+        f"uniqueness of the valid {with_guard['uniqueness']:.4f} ({without['uniqueness']:.4f}) → {output}",
+        output,
     )
     return output
 
@@ -172,6 +197,7 @@ def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bo
 def _sample_images(model: Model, num: int, output: Path, seed: int, prior: PriorName, sweeps: int) -> Path:
     if output.suffix != ".png":
         output = output.with_suffix(".png")
+    require_writable(output)
     images = np.asarray(model.sample(num, seed=seed, prior=prior, sweeps=sweeps))
     columns = max(12, math.ceil(math.sqrt(num)))
     rows = [images[i : i + columns] for i in range(0, num, columns)]
@@ -189,42 +215,6 @@ def _require_molecules(model: Model, verb: str) -> None:
         )
 
 
-def _read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
-    if not path.is_file():
-        raise InputError("no such file", where=path, hint="`molvae encode` makes one.")
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError, pa.ArrowException) as error:
-        raise InputError(
-            "a table that cannot be read",
-            where=path,
-            got=str(error).splitlines()[0],
-            expected="a .parquet or .csv file",
-        ) from error
-    names = [f"z{i}" for i in range(latent_size)]
-    found = [str(name) for name in table.columns if re.fullmatch(r"z\d+", str(name))]
-    if sorted(found) != sorted(names):
-        raise InputError(
-            "latent points of another model",
-            where=path,
-            got=f"{len(found)} columns z0, z1, ...",
-            expected=f"the {latent_size} columns z0 ... z{latent_size - 1}",
-        )
-    try:
-        z = table[names].to_numpy(dtype=np.float32)
-    except (ValueError, TypeError) as error:
-        raise InputError("a latent point that is not a number", where=path, got=str(error)) from error
-    bad = np.flatnonzero(~np.isfinite(z).all(axis=1))
-    if len(bad):
-        raise InputError(
-            "a latent point that is not finite",
-            where=f"{path}, row {bad[0] + 1}",
-            got=z[bad[0]],
-            expected="finite numbers",
-        )
-    return z
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    with atomic_write(path) as file:
-        file.writelines(line + "\n" for line in lines)
+def _say(line: str, output: Path) -> None:
+    """Print what was done; beside the strings, where they go to standard output."""
+    print(line, file=sys.stderr if output == STANDARD_OUTPUT else sys.stdout)

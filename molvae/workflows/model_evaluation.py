@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,10 +12,10 @@ from typing import Any
 from molvae.chem.penalized import penalized_logp
 from molvae.chem.targets import target_function
 from molvae.data.codecs import SmilesCodec
+from molvae.data.given import Molecules, chosen_column, is_named, named
 from molvae.data.sources import resolve
 from molvae.distributions import stored
 from molvae.errors import InputError
-from molvae.evaluation.inputs import Molecules
 from molvae.evaluation.profiles import Chemistry
 from molvae.evaluation.regression import latent_regression
 from molvae.evaluation.results import Report
@@ -49,6 +47,7 @@ class SuiteOptions:
     confidence: bool
     num_workers: int
     seed: int
+    smiles_column: str | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -66,7 +65,6 @@ class LatentOptions:
         target: property of the regression; None for no regression.
         splits: 90/10 splits of it.
         regression_size: molecules in it, drawn at random from all parts of the data; the published figures use all.
-        smiles_column: the column of the SMILES.
         importance_samples: of the likelihood of images.
     """
 
@@ -74,7 +72,6 @@ class LatentOptions:
     target: str | None = "penalized_logp"
     splits: int = 10
     regression_size: int = 10_000
-    smiles_column: str | None = None
     importance_samples: int = 200
 
 
@@ -102,7 +99,7 @@ class ModelEvaluation:
     stages: Stages
     num: int
     seeds: int
-    latent: str | Path | None
+    latent: Molecules | None
     options: LatentOptions
     prior: PriorName = "normal"
     sweeps: int = 0
@@ -122,7 +119,9 @@ class ModelEvaluation:
             )  # fmt: skip
             self._save()
         with Chemistry(self.suite.num_workers, progress=self.stages) as chemistry:
-            fcd = None if self.latent is None else ChemNetDistance(self.suite.reference, chemistry, self.stages)
+            fcd = None if self.latent is None else ChemNetDistance(
+                self.suite.reference, chemistry, self.stages, self.suite.smiles_column
+            )
             self._reconstruct(fcd)
             if fcd is not None:
                 self._latent(chemistry)
@@ -148,7 +147,7 @@ class ModelEvaluation:
         self.model.prior(self.prior)
         if self.guard:
             check_guard(self.model, self.num)
-        if self.latent is not None and resolve(self.latent).kind != "molecules":
+        if is_named(self.latent) and resolve(self.latent, "--latent").kind != "molecules":
             raise InputError("no molecules", where="--latent", got=str(self.latent), expected="a file of molecules")
 
     def _about(self) -> dict[str, Any]:
@@ -200,24 +199,14 @@ class ModelEvaluation:
         self.stages.say("reconstruction")
         records = choose(self._records(), self.options.limit or self.num or MOLECULES_WITHOUT_SAMPLES, self.suite.seed)
         worth = reconstruction_worth(self.model, records, fcd, self.suite.seed)
-        worth["data"] = str(self.latent) if self.latent is not None else "the reference"
+        worth["data"] = "the reference" if self.latent is None else named(self.latent)
         self.content["reconstruction"] = worth
         self._save()
 
     def _records(self) -> list[str]:
         """The molecules to reconstruct: those of --latent, else of the reference, as far as the model can read them."""
-        if self.latent is not None:
-            return self._read(self.latent, self.options.smiles_column)
-        reference = self.suite.reference
-        if isinstance(reference, (str, os.PathLike)):
-            return self._read(os.fspath(reference))
-        with tempfile.TemporaryDirectory() as folder:  # strings go the way of a file, rejects and all
-            file = Path(folder) / "reference.smi"
-            file.write_text("".join(f"{smiles}\n" for smiles in reference), "utf-8")
-            return self._read(file)
-
-    def _read(self, data: str | Path, smiles_column: str | None = None) -> list[str]:
-        return list(read_records(self.model, data, smiles_column, quiet=True))
+        given = self.suite.reference if self.latent is None else self.latent
+        return list(read_records(self.model, given, chosen_column(given, self.suite.smiles_column), quiet=True))
 
     def _latent(self, chemistry: Chemistry) -> None:
         latent = dict(self.content["reconstruction"])
@@ -242,7 +231,7 @@ class ModelEvaluation:
         options = self.options
         found = regression_data(
             self.model, self.latent, self.options.target, options.regression_size, self.suite.seed, chemistry, self.stages,
-            options.smiles_column,
+            chosen_column(self.latent, self.suite.smiles_column),
         )  # fmt: skip
         figures = latent_regression(
             found.z, found.targets, splits=options.splits, seed=self.suite.seed, progress=self.stages

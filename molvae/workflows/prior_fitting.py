@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from molvae import shipped
+from molvae.data.given import Molecules, named
 from molvae.distributions import PRIORS, FittedPrior, generator, stored
 from molvae.distributions.memorising import nearest_distance_ratio
 from molvae.errors import ConfigError, InputError
@@ -56,7 +57,7 @@ class Fit:
 
 def fit_prior(
     model: str | Path | Model,
-    data: str | Path,
+    data: Molecules,
     *,
     kind: str = "exemplars",
     on: Codes = "means",
@@ -71,7 +72,7 @@ def fit_prior(
 
     Args:
         model: a run folder, a model folder, or a model.
-        data: what the model was trained on: of a known data set its training part, of a file all its records.
+        data: what the model was trained on: of a known data set its training part, of a file or a table all its records.
         kind: ``exemplars``, ``resampled``, ``gaussian``, ``mixture``, ``flow`` or ``flow-matching``.
         on: fit to the encoder's ``means`` or to ``samples`` z ~ q(z | x).
         spread: how much of a sample's departure from the mean is kept, in (0, 1]; 0 would be the means.
@@ -104,7 +105,7 @@ def fit_prior(
     figures["nearest_distance_ratio"] = nearest_distance_ratio(prior, train, held_out, seed)
     prior.about = {
         **{name: value for name, value in environment().items() if name != "hardware"},
-        "data": str(data), "records": len(records), "codes": len(train), "held_out": len(held_out), "on": on,
+        "data": named(data), "records": len(records), "codes": len(train), "held_out": len(held_out), "on": on,
         "spread": spread, "seed": seed,
         "seconds": round(time.monotonic() - began, 1), "figures": figures,
     }  # fmt: skip

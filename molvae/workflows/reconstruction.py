@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from molvae.data.codecs import PixelCodec
+from molvae.data.given import Molecules
 from molvae.evaluation.images import image_rates
 from molvae.evaluation.reconstruction import reconstruction_report
-from molvae.files import atomic_write
+from molvae.files import atomic_write, require_writable
 from molvae.model import Model, load
 from molvae.workflows.records import choose, read_records
 
 
 def reconstruct(
     model: str | Path | Model,
-    data: str | Path,
+    data: Molecules,
     output: Path | None = None,
     *,
     smiles_column: str | None = None,
@@ -28,7 +29,7 @@ def reconstruct(
 
     Args:
         model: a run folder, a model folder or a model.
-        data: a file of molecules, or the name of a known data set (its test part).
+        data: a file of molecules, the name of a known data set (its test part), or molecules in memory.
         output: where the report goes (JSON); nowhere if None.
         smiles_column: the column of the SMILES.
         limit: use this many records, drawn at random.
@@ -38,6 +39,8 @@ def reconstruct(
     Returns:
         the report, see ``molvae.evaluation.reconstruction``, and of a model of images ``molvae.evaluation.images``.
     """
+    if output is not None:
+        require_writable(output)
     loaded = model if isinstance(model, Model) else load(model)
     rejects = None if output is None else output.with_name(output.stem + "-rejects.csv")
     records = choose(read_records(loaded, data, smiles_column, rejects=rejects, quiet=quiet), limit, seed)

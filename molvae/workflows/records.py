@@ -11,9 +11,9 @@ import pandas as pd
 
 from molvae.chem.molecules import canonical_or_none
 from molvae.data.codecs import SmilesCodec
+from molvae.data.given import Molecules, is_named, opened
 from molvae.data.images import load_images
 from molvae.data.ingest import ingest
-from molvae.data.sources import resolve
 from molvae.errors import InputError
 from molvae.files import atomic_write
 from molvae.model import Model, Records
@@ -27,7 +27,7 @@ LOOKED_AT = 300
 
 def read_records(
     model: Model,
-    data: str | Path,
+    data: Molecules,
     smiles_column: str | None = None,
     *,
     part: str | None = None,
@@ -38,7 +38,7 @@ def read_records(
 
     Args:
         model: whose vocabulary and length decide what can be read.
-        data: a file, or the name of a known data set.
+        data: a file, the name of a known data set, or molecules in memory.
         smiles_column: the column of the SMILES.
         part: of a known data set; ``test`` where it has one.
         rejects: where the lines that cannot be read are listed, with their reasons.
@@ -47,25 +47,24 @@ def read_records(
     Returns:
         a list of SMILES, or an array of images.
     """
-    source = resolve(data)
-    codec = model.codec
-    if not isinstance(codec, SmilesCodec):
-        if source.kind != "images":
-            raise InputError(
-                "molecules for a model of images", where=source.name, expected="an image data set such as digits"
-            )
-        return load_images(source)[part or "test"].pixels
-    if source.kind == "images":
-        raise InputError("images for a model of molecules", where=source.name, expected="a file of molecules")
-    path = source.splits.get(part or "test", source.splits["train"])
-    read = ingest(
-        path,
-        tokenizer=codec.tokenizer.kind,
-        vocabulary=codec.vocabulary,
-        max_length=codec.max_length,
-        smiles_column=None if source.known else smiles_column,
-        molecules=codec.form != "text" and source.kind == "molecules",
-    )
+    with opened(data, smiles_column) as source:
+        codec = model.codec
+        if not isinstance(codec, SmilesCodec):
+            if source.kind != "images":
+                raise InputError(
+                    "molecules for a model of images", where=source.name, expected="an image data set such as digits"
+                )
+            return load_images(source)[part or "test"].pixels
+        if source.kind == "images":
+            raise InputError("images for a model of molecules", where=source.name, expected="a file of molecules")
+        read = ingest(
+            source.splits.get(part or "test", source.splits["train"]),
+            tokenizer=codec.tokenizer.kind,
+            vocabulary=codec.vocabulary,
+            max_length=codec.max_length,
+            smiles_column=smiles_column if is_named(data) and not source.known else None,
+            molecules=codec.form != "text" and source.kind == "molecules",
+        )
     if read.num_rejected and rejects is not None:
         read.write_rejects(rejects)
     if read.num_rejected and not quiet:

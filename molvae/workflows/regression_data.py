@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from molvae.chem.targets import target_function
+from molvae.data.given import Molecules, is_named, named
 from molvae.data.sources import resolve
 from molvae.evaluation.profiles import Chemistry
 from molvae.model import Latents, Model
@@ -36,14 +36,14 @@ class RegressionData:
 
 
 def regression_data(
-    model: Model, data: str | Path, target: str, size: int, seed: int, chemistry: Chemistry, stages: Stages,
+    model: Model, data: Molecules, target: str, size: int, seed: int, chemistry: Chemistry, stages: Stages,
     smiles_column: str | None = None,
 ) -> RegressionData:  # fmt: skip
     """Encode molecules of all parts of DATA and work out their property.
 
     Args:
         model: of molecules.
-        data: a file, or the name of a known data set.
+        data: a file, the name of a known data set, or molecules in memory.
         target: name of the property.
         size: molecules, drawn at random where there are more.
         seed: of that choice.
@@ -51,11 +51,11 @@ def regression_data(
         stages: shows progress.
         smiles_column: the column of the SMILES.
     """
-    source = resolve(data)
-    parts = [read_records(model, data, smiles_column, part=part, quiet=True) for part in source.splits]
+    splits = resolve(data).splits if is_named(data) else ("train",)
+    parts = [read_records(model, data, smiles_column, part=part, quiet=True) for part in splits]
     records = [smiles for part in parts for smiles in part]
     chosen = choose(records, size, seed)
     values, failures = chemistry.values(target_function(target), chosen, target)
     targets = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     stages.say(f"encoding {len(chosen):,} molecules for the regression")
-    return RegressionData(source.name, model.encode(chosen), targets, len(records), len(failures))
+    return RegressionData(named(data), model.encode(chosen), targets, len(records), len(failures))

@@ -11,10 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from molvae.data.given import Molecules, is_named, smiles_of
 from molvae.data.sources import resolve
 from molvae.data.tables import Table, shown
 from molvae.errors import InputError
 from molvae.execution import Limits
+from molvae.files import require_writable
 from molvae.oracles import Measurement, Oracle, Scoring, find_command, find_oracle
 from molvae.oracles.scoring import default_limits
 from molvae.workflows.reading import reading
@@ -26,7 +28,7 @@ Spec = str | Callable[[str], Any] | Oracle
 
 def score(
     oracle: Spec | Sequence[Spec] | None,
-    data: str | Path | Sequence[str],
+    data: Molecules,
     output: Path | None = None,
     *,
     command: str | None = None,
@@ -43,7 +45,7 @@ def score(
 
     Args:
         oracle: the name of an oracle, ``module:function``, a function, an `Oracle`, or several of these.
-        data: a file of molecules, the name of a known data set (its test part), or SMILES.
+        data: a file of molecules, the name of a known data set (its test part), a table with a column ``smiles``, or SMILES.
         output: where the table goes (.csv or .parquet); nowhere if None.
         command: a program of one's own beside or instead of ``oracle``.
         outputs: names of the program's or the function's values.
@@ -63,6 +65,7 @@ def score(
     """
     if output is not None:
         require_table_name(output)
+        require_writable(output)
     oracles = _find(oracle, command, outputs, batch_size)
     limits = default_limits(oracles) if seconds is None else Limits(seconds)
     scoring = Scoring(oracles, num_workers, Limits(limits.seconds, memory_bytes), retries)
@@ -106,10 +109,11 @@ _Block = tuple[list[str], dict[int, str]]
 """Strings, and for those that cannot be used, by their place, why."""
 
 
-def _read(data: str | Path | Sequence[str], smiles_column: str | None) -> tuple[str, int, Iterator[_Block]]:
+def _read(data: Molecules, smiles_column: str | None) -> tuple[str, int, Iterator[_Block]]:
     """What the data are called, how many records there are, and the records."""
-    if not isinstance(data, str | Path):
-        return "molecules", len(data), iter([(list(data), {})])
+    if not is_named(data):
+        smiles_list = smiles_of(data, smiles_column)
+        return "molecules", len(smiles_list), iter([(smiles_list, {})])
     source = resolve(data)
     if source.kind != "molecules":
         raise InputError("data that are no molecules", where=source.name, got=source.kind)

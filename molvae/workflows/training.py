@@ -14,7 +14,8 @@ import torch
 
 from molvae import config as configuration
 from molvae.config import RunConfig
-from molvae.errors import ConfigError, JobError
+from molvae.data.given import is_named
+from molvae.errors import ConfigError, InputError, JobError
 from molvae.evaluation.latent import LatentMonitor
 from molvae.evaluation.validity import ValidityMonitor
 from molvae.model import Model
@@ -94,6 +95,7 @@ def train(
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
     """
+    _require_files(data=data, valid=valid, test=test)
     run = Path(out)
     options = {
         "data.valid": _absolute(valid),
@@ -111,11 +113,12 @@ def train(
         found = configuration.load(preset, config, list(assignments), {"data.train": _absolute(data), **options})
         return found if reconstruction is None else configuration.with_floor(found, reconstruction)
 
+    written = configuration.written(config, list(assignments))
     if resume:
-        require_resumable(run, settings() if given else None, _absolute(data))
+        require_resumable(run, settings() if given else None, _absolute(data), written)
     elif first_of_job():
         refuse_existing(run, alone=not in_process_group())
-        begin(run, settings(), start)
+        begin(run, settings(), start, written)
     else:
         _wait_for(run / "config.toml")
     return execute(run, quiet=quiet)
@@ -257,6 +260,18 @@ class _Run:
 
 def _silent(line: str) -> None:
     """Say nothing."""
+
+
+def _require_files(**given: object) -> None:
+    """Refuse molecules in memory: a run names its data, so that it can be resumed and repeated.
+
+    Raises:
+        InputError: something that is no path.
+    """
+    for name, value in given.items():
+        if value is not None and not is_named(value):
+            raise InputError("molecules in memory", where=name, got=type(value).__name__, expected="a file or the name of a known data set",
+                             hint="Write them to a file that the run can be resumed from: table.to_parquet('molecules.parquet').")  # fmt: skip
 
 
 def _absolute(path: str | Path | None) -> str | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import molvae
 from molvae.cli.app import run
 from molvae.cli.evaluate import spread
 
@@ -32,6 +34,31 @@ def test_a_file_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "3 of 5" in shown and "out/m.json" in shown
 
 
+def test_the_column_is_that_of_every_table(tmp_path: Path) -> None:
+    """A column named on the command line is read of all that have columns; a list among them has none."""
+    for name in ("generated", "reference", "train"):
+        lines = (tmp_path / f"{name.replace('train', 'reference')}.smi").read_text().splitlines()
+        (tmp_path / f"{name}.csv").write_text("smiles,structure\n" + "".join(f"N#N,{line}\n" for line in lines))
+    words = "--n-jobs 0 --unique-at 2 -q --smiles-column structure"
+    plain = "evaluate generated.smi --reference reference.smi --reference-scaffolds reference.smi --train reference.smi"
+    tables = "evaluate generated.csv --reference reference.csv --reference-scaffolds reference.csv --train train.csv"
+    mixed = "evaluate generated.csv --reference reference.smi --reference-scaffolds reference.csv --train reference.smi"
+    found = []
+    for place, command in enumerate((plain, tables, mixed)):
+        assert run(f"{command} {words} -o {place}.json".split()) == 0
+        found.append(json.loads((tmp_path / f"{place}.json").read_text())["metrics"])
+    assert found[0] == found[1] == found[2] and found[0]["Novelty"] == 0.5
+
+
+def test_tables_in_memory_are_evaluated(tmp_path: Path) -> None:
+    frames = [pd.DataFrame({"id": range(n), "Smiles": (tmp_path / f"{name}.smi").read_text().splitlines()})
+              for name, n in (("generated", 5), ("reference", 6))]  # fmt: skip
+    metrics = molvae.evaluate(frames[0], reference=frames[1], train=frames[1]["Smiles"], num_jobs=0, quiet=True)["metrics"]
+    assert metrics["valid"] == 0.6 and metrics["Novelty"] == 0.5
+    with pytest.raises(molvae.InputError, match="no SMILES column"):
+        molvae.evaluate(frames[0][["id"]], reference=frames[1], num_jobs=0, quiet=True)
+
+
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "generated.smi", "--reference", "reference.smi", "--n-jobs", "0", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -40,8 +67,9 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("nothing.smi", "no such file"),
-        ("generated.smi --reference nowhere.smi", "no such file"),
+        ("nothing.smi", "no such file or data set at GENERATED: got 'nothing.smi'"),
+        ("generated.smi --reference nowhere.smi", "no such file or data set at --reference: got 'nowhere.smi'"),
+        ("generated.smi --reference reference.smi --train nowhere.smi", "at --train: got 'nowhere.smi'"),
         (".", "a folder without a model"),
         ("generated.smi --latent sample", "without a model"),
         ("generated.smi --unique-at", "requires an argument"),

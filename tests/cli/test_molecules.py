@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from molvae.data.tables import Table
 from molvae.model import load
+from molvae.workflows.strings import write_strings
 from tests.cli.conftest import Molvae
 
 
@@ -71,8 +73,9 @@ def test_latent_points_go_to_a_table_and_back_in_order(
     [
         ({"z0": [0.0], "z1": [0.0], "z2": [0.0]}, "the 4 columns z0 ... z3"),
         ({f"z{i}": [0.0] for i in range(5)}, "the 4 columns z0 ... z3"),
-        ({f"z{i}": [0.0, float("nan")] for i in range(4)}, "row 2"),
+        ({f"z{i}": [0.0, float("nan")] for i in range(4)}, "row 2, column z0: got nan; expected a finite number"),
         ({f"z{i}": [0.0, float("inf")] for i in range(4)}, "row 2"),
+        ({"smiles": ["CCO"]}, "no latent points at z.csv: got the columns smiles; expected z0 ... z3. `molvae encode`"),
         ({f"z{i}": ["far"] for i in range(4)}, "not a number"),
     ],
 )
@@ -136,3 +139,62 @@ def test_spellings_that_the_data_do_not_use_are_warned_of(molvae: Molvae, finish
     answer = molvae("encode", finished_run, "odd.smi", "-o", "z.csv")
     assert answer.status == 0 and answer.err.startswith("warning: ")
     assert pd.read_csv(tmp_path / "z.csv")["smiles"].tolist() == ["OCC", "C(C)N"]
+
+
+SUFFIXES = ["x.smi", "x.txt", "x", "x.smi.gz", "x.csv", "x.csv.gz", "x.tsv", "x.parquet"]
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_samples_are_written_as_the_name_says_and_read_again(
+    molvae: Molvae, finished_run: Path, tmp_path: Path, name: str
+) -> None:
+    assert molvae("sample", finished_run, "-n", 7, "-o", name).status == 0
+    samples = load(finished_run).sample(7, seed=0)
+    content = (tmp_path / name).read_bytes()
+    assert content.startswith(b"\x1f\x8b") == name.endswith(".gz")
+    if name != "x":  # a name without a suffix says nothing to a reader
+        assert [smiles for records in Table(tmp_path / name).records() for smiles in records.smiles] == samples
+    else:
+        assert content.decode().splitlines() == samples
+
+
+def test_a_blank_sample_is_a_row_too(tmp_path: Path) -> None:
+    for name in SUFFIXES:
+        write_strings(tmp_path / name, ["", "CCO", ""])
+        if name != "x":
+            assert sum(len(records) for records in Table(tmp_path / name).records()) == 3
+
+
+def test_samples_go_to_standard_output(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    answer = molvae("sample", finished_run, "-n", 5, "-o", "-")
+    assert answer.status == 0 and answer.out.splitlines() == load(finished_run).sample(5, seed=0)
+    assert "5 samples" in answer.err and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("sample RUN -o x.json", "called something else at x.json: got '.json'; expected .smi"),
+        ("sample RUN -o folder", "cannot write: is a directory at folder"),
+        ("decode RUN z.csv -o folder", "cannot write: is a directory at folder"),
+        ("encode RUN mine.smi -o folder", "a table of an unknown kind"),
+        ("encode RUN mine.smi -o folder.csv", "cannot write: is a directory at folder.csv"),
+        ("reconstruct RUN mine.smi -o folder", "cannot write: is a directory at folder"),
+        ("evaluate RUN -n 5 -o folder", "cannot write: is a directory at folder"),
+        ("score qed mine.smi -o folder.csv", "cannot write: is a directory at folder.csv"),
+        ("sample mine.smi", "a file where a model is needed at mine.smi"),
+        ("sample moses-smal", "no such model at moses-smal"),
+        ("decode RUN mine.smi", "a file that is no table of latent points at mine.smi: got '.smi'; expected .parquet or .csv"),
+        ("interpolate RUN OCC CC(C", "not a molecule (does not parse) at the second SMILES: got 'CC(C'"),
+        ("interpolate RUN C[Pt]C OCC", "does not know at the first SMILES, character 1"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_any_work(
+    molvae: Molvae, finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, expected: str
+) -> None:
+    for name in ("folder", "folder.csv"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mine.smi").write_text("CCO\n")
+    monkeypatch.setattr("molvae.model.Model.decode", None)  # nothing is decoded
+    answer = molvae(*(str(finished_run) if word == "RUN" else word for word in words.split()))
+    assert answer.status == 2 and expected in answer.err, answer.err

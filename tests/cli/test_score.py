@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -78,6 +79,30 @@ def test_what_a_user_can_get_wrong_is_one_line(
     (tmp_path / "mine.smi").write_text("CCO\n")
     answer = molvae("score", *arguments)
     assert answer.status == 2 and message in answer.err and len(answer.err.splitlines()) == 1
+
+
+def test_a_module_that_ends_the_program_is_refused(
+    molvae: Molvae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaves_at_once.py").write_text("import sys\nsys.exit()\n")
+    (tmp_path / "mine.smi").write_text("CCO\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    answer = molvae("score", "leaves_at_once:f", "mine.smi")
+    assert answer.status == 2 and answer.out == ""
+    assert "ends the program when it is imported at leaves_at_once: got sys.exit(None)" in answer.err
+    answer = molvae("score", "math:nof", "mine.smi")
+    assert answer.status == 2 and "no such function at math:nof: got 'nof'" in answer.err and ".so" not in answer.err
+
+
+def test_the_same_from_python_of_a_table() -> None:
+    table = pd.DataFrame({"id": [1, 2, 3], "SMILES": ["CCO", None, "C("], "product": ["C", "CC", "CCC"]})
+    for data in (table, table["SMILES"]):
+        scores = package.score("qed", data, num_workers=0, quiet=True)
+        assert scores["smiles"].tolist() == ["CCO", "", "C("] and scores["status"].tolist() == ["ok", "invalid", "invalid"]
+    scores = package.score("qed", table, smiles_column="product", num_workers=0, quiet=True)
+    assert scores["smiles"].tolist() == ["C", "CC", "CCC"]
+    with pytest.raises(package.InputError, match="no SMILES column at the table: got the columns id"):
+        package.score("qed", table[["id"]], num_workers=0, quiet=True)
 
 
 def test_the_same_from_python() -> None:

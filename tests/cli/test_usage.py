@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from molvae import __version__
 from molvae.cli import app
 from tests.cli.conftest import Molvae
 from tests.conftest import ROOT
@@ -27,16 +28,18 @@ def test_every_command_explains_itself_and_takes_seed_and_quiet(molvae: Molvae, 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["trian"], "Did you mean 'train'?"),
+        (["trian"], "Did you mean 'train'? See"),
         (["train"], "Missing argument 'DATA'"),
         (["train", "a.smi"], "Missing option '--out'"),
-        (["train", "a.smi", "--out", "r", "--seed", "-1"], "--seed"),
-        (["train", "a.smi", "--out", "r", "--devices", "0"], "--devices"),
+        (["train", "a.smi", "--out", "r", "--seed", "-1"], " at --seed: got '-1'; expected 0 or more. See `molvae train --help`."),
+        (["train", "a.smi", "--out", "r", "--devices", "0"], " at --devices: got '0'; expected 1 or more. See"),
+        (["train", "a.smi", "--out", "r", "--reconstruction", "abc"], " at --reconstruction: got 'abc'; expected a valid number. See"),
         (["train", "a.smi", "--out", "r", "--colour"], "--colour"),
-        (["sample", "m", "-n", "0"], "greater than or equal to 1"),
-        (["sample", "m", "-n", "many"], "valid integer"),
+        (["sample", "m", "-n", "0"], " at -n / --num: got '0'; expected 1 or more. See"),
+        (["sample", "m", "-n", "many"], "got 'many'; expected a valid integer"),
+        (["sample", "m", "--prior", "gauss"], " at --prior: got 'gauss'; expected one of 'normal', 'fitted'. See"),
         (["interpolate", "m", "CCO"], "SMILES"),
-        (["interpolate", "m", "CCO", "CCN", "-n", "1"], "greater than or equal to 2"),
+        (["interpolate", "m", "CCO", "CCN", "-n", "1"], "expected 2 or more"),
         (["data"], "Missing command"),
         (["data", "fetch", "mose"], "Did you mean 'moses'?"),
         (["data", "fetch", "mnist", "--from", "nowhere"], "no such folder"),
@@ -47,6 +50,17 @@ def test_a_slip_is_one_line_and_status_2(molvae: Molvae, words: list[str], expec
     assert answer.status == 2 and answer.out == ""
     (line,) = answer.err.splitlines()
     assert line.startswith("error: ") and expected in line
+
+
+def test_the_version_is_shown(molvae: Molvae) -> None:
+    answer = molvae("--version")
+    assert (answer.status, answer.out, answer.err) == (0, f"molvae {__version__}\n", "")
+
+
+def test_nothing_ends_the_program_behind_its_back(molvae: Molvae, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molvae.workflows.list_data", lambda: sys.exit(0))
+    answer = molvae("data", "list")
+    assert answer.status == 1 and "SystemExit" in answer.err
 
 
 def test_quiet_is_quiet(molvae: Molvae) -> None:

@@ -76,19 +76,25 @@ def test_a_token_that_a_model_does_not_know_is_a_reject(tmp_path: Path) -> None:
 
 
 def test_standard_molecules_come_once(tmp_path: Path) -> None:
-    lines = ["OCC", "CC(=O)[O-].[Na+]", "CCO", "CC(O)=O", "C(O)C"]
+    lines = ["OCC", "CC(=O)[O-].[Na+]", "CCO", "CC(O)=O", "C1CC", "C(O)C"]
     result = ingest(write(tmp_path, lines), standardize=True, num_workers=1)
     assert result.table.strings() == ["CCO", "CC(=O)O"]
     assert result.table.lines.tolist() == [1, 2]
     frame = rejects_of(result, tmp_path)
     assert frame.values.tolist() == [
         [3, "CCO", "duplicate: the molecule of line 1"],
-        [4, "CC(=O)O", "duplicate: the molecule of line 2"],
-        [5, "CCO", "duplicate: the molecule of line 1"],
-    ]
-    assert result.reasons == {"duplicate": 3}
-    assert result.summary == "5 read, 2 kept, 3 rejected (3 duplicate)"
-    assert result.num_kept + result.num_rejected == result.num_read == 5
+        [4, "CC(O)=O", "duplicate: the molecule of line 2"],
+        [5, "C1CC", "does not parse: unclosed ring"],
+        [6, "C(O)C", "duplicate: the molecule of line 1"],
+    ], "the file's own text, in the order of its lines"
+    assert result.reasons == {"duplicate": 3, "does not parse": 1}
+    assert result.summary == "6 read, 2 kept, 4 rejected (3 duplicate, 1 does not parse)"
+    assert result.num_kept + result.num_rejected == result.num_read == 6
+
+
+def test_lines_with_commas_in_a_list_are_told_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no usable molecule .* call it \.csv"):
+        ingest(write(tmp_path, ["CCO,ethanol", "CCN,ethylamine"], "a.txt"), num_workers=0)
 
 
 def test_equal_molecules_have_equal_keys_and_fall_on_one_side(tmp_path: Path) -> None:

@@ -165,6 +165,23 @@ def test_the_column_can_be_named(tmp_path: Path) -> None:
         read_molecules(path, "canonicl")
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_csv_without_commas_may_have_another_separator(tmp_path: Path, separator: str) -> None:
+    text = "Name;SMILES;logP\nethanol;CCO;-0,31\n;;\nbad;C\n\"a;b\";CCN;1\n"
+    path = write(tmp_path / "a.csv", text.replace(";", separator))
+    misfit = (4, f"bad{separator}C", "2 fields where the header has 3")
+    assert contents(path) == [(2, "CCO", ""), (3, "", "an empty line"), misfit, (5, "CCN", "")]
+    assert read_molecules(path)["logP"].fillna("-").tolist() == ["-0,31", "", "-", "1"]
+    with pytest.raises(InputError, match=r"the columns Name, SMILES, logP; expected 'structure'\. Use"):
+        Table(path, "structure")
+
+
+def test_a_table_called_a_list_is_told_what_to_do(tmp_path: Path) -> None:
+    for text in ("name,SMILES\nethanol,CCO\n", "smiles;name\nCCO;ethanol\n"):
+        with pytest.raises(InputError, match=r"got a first line .*SMILES|smiles.* Call it \.csv"):
+            Table(write(tmp_path / "a.txt", text))
+
+
 def test_a_parquet_column_of_numbers_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"smiles": [1, 2]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(InputError, match="not text"):

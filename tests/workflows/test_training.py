@@ -128,3 +128,45 @@ def test_draws_of_a_distribution_are_split_by_line_so_that_every_part_is_a_sampl
     assert {(string, part) for string, part in zip(which, split["part"], strict=True)} == {
         (string, part) for string in (0, 1) for part in ("train", "valid", "test")
     }
+
+
+def test_molecules_in_memory_are_not_trained_on_but_measured(finished_run: Path, tmp_path: Path, molecules: list[str]) -> None:
+    table = pd.DataFrame({"smiles": molecules[:6]})
+    for given in (table, table["smiles"], molecules):
+        with pytest.raises(InputError, match=r"molecules in memory at data: .* Write them to a file"):
+            molvae.train(given, tmp_path / "run", preset="demo")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="molecules in memory at valid"):
+        molvae.train("sample", tmp_path / "run", valid=table, preset="demo")  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+    for given in (table, table["smiles"], molecules[:6]):
+        assert molvae.reconstruct(finished_run, given, quiet=True)["num_molecules"] == 6
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("model.latent_size=5", "at model.latent_size: got 5; expected 4. Leave it out"),
+        ("model.encoder.hidden_size=99", "at model.encoder.hidden_size: got 99; expected 16"),
+        ("data.max_length=7", "at data.max_length: got 7; expected 100"),
+    ],
+)
+def test_what_the_start_model_fixes_is_refused_by_name(
+    finished_run: Path, smiles_file: Path, tmp_path: Path, assignment: str, expected: str
+) -> None:
+    def train(*assignments: str, config: Path | None = None) -> None:
+        molvae.train(smiles_file, tmp_path / "run", start=finished_run, preset="demo", assignments=assignments, config=config)
+
+    with pytest.raises(ConfigError, match=expected):
+        train(assignment)
+    key, value = assignment.split("=")
+    (tmp_path / "mine.toml").write_text(f"{key} = {value}\n")
+    with pytest.raises(ConfigError, match=expected):
+        train(config=tmp_path / "mine.toml")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_start_model_has_may_be_said(finished_run: Path, smiles_file: Path, tmp_path: Path) -> None:
+    said = [value for value in TINY if value.startswith("model.")]
+    others = [value for value in TINY if not value.startswith("model.")]
+    molvae.train(smiles_file, tmp_path / "run", start=finished_run, preset="demo", assignments=[*others, *said], quiet=True)
+    assert molvae.load(tmp_path / "run").latent_size == 4
