@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from molvae.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Place:
@@ -146,3 +148,22 @@ class PixelBatch:
     def to(self, device: torch.device | str, non_blocking: bool = False) -> PixelBatch:
         """The same batch on another device."""
         return replace(self, pixels=self.pixels.to(device, non_blocking=non_blocking))
+
+
+def strings(batch: Batch) -> TokenBatch:
+    """The batch, which must be one of strings."""
+    if not isinstance(batch, TokenBatch):
+        raise _mixed("strings", batch)
+    return batch
+
+
+def images(batch: Batch) -> PixelBatch:
+    """The batch, which must be one of images."""
+    if not isinstance(batch, PixelBatch):
+        raise _mixed("images", batch)
+    return batch
+
+
+def _mixed(wanted: str, batch: Batch) -> ConfigError:
+    return ConfigError(f"a part for {wanted} given other data", where="model", got=type(batch).__name__,
+                       expected="encoder, decoder and likelihood of one kind of data, that of data.codec")  # fmt: skip

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molvae.data.batches import LEVELS, PixelBatch
+from molvae.data.batches import LEVELS, Batch, images
 from molvae.errors import ConfigError
 from molvae.likelihoods.base import LIKELIHOODS, Likelihood, Reconstruction
 
@@ -48,12 +48,12 @@ class GaussianPixels(Likelihood):
             self.register_buffer("log_sigma", start, persistent=False)  # the specification holds it
         self._mean = MEANS[mean]
 
-    def forward(  # type: ignore[override]
-        self, scores: Float[Tensor, "batch pixels"], batch: PixelBatch, tau: float | None = None
+    def forward(
+        self, scores: Float[Tensor, "batch pixels"], batch: Batch, tau: float | None = None
     ) -> Reconstruction:
         """Score a batch."""
         mean = self._mean(scores.to(torch.promote_types(scores.dtype, torch.float32)))
-        pixels = batch.pixels.to(mean.dtype)
+        pixels = images(batch).pixels.to(mean.dtype)
         squared_error = (pixels - mean).square().sum(1)
         log_sigma = self.log_sigma.to(mean.dtype)
         loss = 0.5 * squared_error * (-2 * log_sigma).exp() + pixels.shape[1] * (log_sigma + 0.5 * math.log(2 * math.pi))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from molvae.data.batches import PixelBatch
+from molvae.data.batches import Batch, images
 from molvae.likelihoods.argmax import log_indicator
 from molvae.likelihoods.base import LIKELIHOODS, Likelihood, Reconstruction
 
@@ -36,12 +36,13 @@ class BinaryPixels(Likelihood):
 class BernoulliPixels(BinaryPixels):
     """log p(x | z) = sum_i x_i log p_i + (1 - x_i) log(1 - p_i) with p = sigmoid(scores)."""
 
-    def forward(  # type: ignore[override]
-        self, scores: Float[Tensor, "batch pixels"], batch: PixelBatch, tau: float | None = None
+    def forward(
+        self, scores: Float[Tensor, "batch pixels"], batch: Batch, tau: float | None = None
     ) -> Reconstruction:
         """Score a batch; ``scores`` are logits, and grey pixels count as right on their own side of 1/2."""
-        scores, sign = _signed(batch.pixels, scores)
-        loss = binary_cross_entropy_with_logits(scores, batch.pixels.to(scores.dtype), reduction="none")
+        pixels = images(batch).pixels
+        scores, sign = _signed(pixels, scores)
+        loss = binary_cross_entropy_with_logits(scores, pixels.to(scores.dtype), reduction="none")
         return _tally(loss, scores.detach() * sign)
 
 
@@ -55,14 +56,14 @@ class DeterministicPixels(BinaryPixels):
 
     has_temperature = True
 
-    def forward(  # type: ignore[override]
-        self, scores: Float[Tensor, "batch pixels"], batch: PixelBatch, tau: float | None = None
+    def forward(
+        self, scores: Float[Tensor, "batch pixels"], batch: Batch, tau: float | None = None
     ) -> Reconstruction:
         """Score a batch; ``scores`` are logits.
 
         Raises:
             ConfigError: ``tau`` is missing or not inside (0, 1).
         """
-        scores, sign = _signed(batch.pixels, scores)
+        scores, sign = _signed(images(batch).pixels, scores)
         lead = sign * torch.tanh(scores / 2)
         return _tally(-log_indicator(lead, tau), lead.detach())

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from molvae.data.batches import TokenBatch
+from molvae.data.batches import Batch, TokenBatch, strings
 from molvae.errors import ConfigError
 from molvae.likelihoods.argmax import relaxed_arg_max, wins
 from molvae.likelihoods.base import LIKELIHOODS, Likelihood, Reconstruction
@@ -40,13 +40,13 @@ def _at_least_float32(scores: Tensor) -> Tensor:
 class CategoricalTokens(Likelihood):
     """log p(x | z) = sum_i log softmax(scores_i)[x_i]: the decoder of an ordinary VAE, sampled token by token."""
 
-    def forward(  # type: ignore[override]
-        self, scores: Float[Tensor, "batch length vocab"], batch: TokenBatch, tau: float | None = None
+    def forward(
+        self, scores: Float[Tensor, "batch length vocab"], batch: Batch, tau: float | None = None
     ) -> Reconstruction:
         """Score a batch; ``scores`` are logits."""
-        scores = _at_least_float32(scores)
-        loss = cross_entropy(scores.flatten(0, 1), batch.tokens.flatten(), reduction="none")
-        return _tally(loss.view_as(batch.tokens), wins(scores.detach(), batch.tokens), batch)
+        given, scores = strings(batch), _at_least_float32(scores)
+        loss = cross_entropy(scores.flatten(0, 1), given.tokens.flatten(), reduction="none")
+        return _tally(loss.view_as(given.tokens), wins(scores.detach(), given.tokens), given)
 
 
 @LIKELIHOODS.register("deterministic_tokens")
@@ -70,16 +70,16 @@ class DeterministicTokens(Likelihood):
             )
         self.score = score
 
-    def forward(  # type: ignore[override]
-        self, scores: Float[Tensor, "batch length vocab"], batch: TokenBatch, tau: float | None = None
+    def forward(
+        self, scores: Float[Tensor, "batch length vocab"], batch: Batch, tau: float | None = None
     ) -> Reconstruction:
         """Score a batch; ``scores`` are logits.
 
         Raises:
             ConfigError: ``tau`` is missing or not inside (0, 1).
         """
-        scores = _at_least_float32(scores)
+        given, scores = strings(batch), _at_least_float32(scores)
         if self.score == "prob":
             scores = scores.softmax(-1)
-        loss, correct = relaxed_arg_max(scores, batch.tokens, tau)
-        return _tally(loss, correct, batch)
+        loss, correct = relaxed_arg_max(scores, given.tokens, tau)
+        return _tally(loss, correct, given)

@@ -7,11 +7,10 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molvae.data.batches import Batch
+from molvae.data.batches import Batch, images
 from molvae.errors import ConfigError
 from molvae.nets.activations import Activation, make
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
-from molvae.nets.mlp import images
 
 Size = tuple[int, int]
 

@@ -13,8 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from molvae.data.batches import Batch, TokenBatch
-from molvae.errors import InputError
+from molvae.data.batches import Batch, strings
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
 from molvae.nets.decoding import GreedyDecoding, Speaking
 from molvae.nets.guard import Rules
@@ -49,8 +48,8 @@ class GRUEncoder(Encoder):
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch features"]:
         """The state of every layer (and direction) at the end of each string."""
-        strings = text(batch)
-        tokens, lengths = strings.tokens.t().contiguous(), strings.lengths
+        given = strings(batch)
+        tokens, lengths = given.tokens.t().contiguous(), given.lengths
         features: list[Tensor] = []
         below: Tensor | None = None
         for layer, gru in enumerate(self.forwards):
@@ -97,7 +96,7 @@ class GRUDecoder(Decoder):
 
     def forward(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch length vocab"]:
         """Scores of every token of the batch, given z and the tokens before it."""
-        previous = text(batch).previous.t().contiguous()
+        previous = strings(batch).previous.t().contiguous()
         initial = self.initial(z).chunk(len(self.layers), dim=-1)
         extra = z if self.z_to_every_step else None
         first, *others = cast(list[nn.GRU], list(self.layers))
@@ -136,14 +135,6 @@ class GRUDecoder(Decoder):
         """What decoding step by step needs of this net."""
         layers = cast(list[nn.GRU], list(self.layers))
         return layers, self.embedding, self.initial, self.head, self.z_to_every_step
-
-
-def text(batch: Batch) -> TokenBatch:
-    """The batch, which must be one of strings."""
-    if not isinstance(batch, TokenBatch):
-        raise InputError("a net for strings given another batch", where="batch", got=type(batch).__name__,
-                         expected="TokenBatch")
-    return batch
 
 
 def at(states: Float[Tensor, "length batch size"], position: Int[Tensor, " batch"]) -> Float[Tensor, "batch size"]:

@@ -7,8 +7,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molvae.data.batches import Batch, PixelBatch
-from molvae.errors import InputError
+from molvae.data.batches import Batch, images
 from molvae.nets.activations import Activation, make
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
 
@@ -65,10 +64,3 @@ class MLPDecoder(Decoder):
     def generate(self, z: Float[Tensor, "batch latent"], max_length: int) -> Float[Tensor, "batch pixels"]:
         """The scores of every pixel, of which the likelihood chooses. ``max_length`` says nothing about images."""
         return self.layers(z)  # type: ignore[no-any-return]
-
-
-def images(batch: Batch) -> PixelBatch:
-    """The batch, which must be one of images."""
-    if not isinstance(batch, PixelBatch):
-        raise InputError("a net for images given another batch", where="batch", got=type(batch).__name__, expected="PixelBatch")
-    return batch

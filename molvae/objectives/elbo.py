@@ -155,7 +155,7 @@ class Pretraining(ELBO):
 
     Args:
         vae: the model; its likelihood is the deterministic one.
-        weight: w, a number or a schedule; by default from 0 to 1 over the phase.
+        weight: w, a number or a schedule; published: linear from 0 to 1 over the phase.
         ordinary: the likelihood to start from.
         beta: as for ``elbo``; ``tau``, ``free_bits``, ``convention`` and ``estimator`` too.
     """

@@ -49,7 +49,7 @@ def make_report(
     beside = [*_compared("Runs compared", runs), *_compared("Campaigns compared", others), *_together(campaigns)]
     write_page(target, sections, beside)
     if not quiet:
-        print(f"{len(runs):,} runs and {len(others):,} campaigns → {target}")
+        print(f"runs: {len(runs):,}, campaigns: {len(others):,} → {target}")
     return target
 
 

@@ -10,7 +10,7 @@ from tests.report.pages import Page
 
 def test_a_run_becomes_a_page(molvae: Molvae, finished_run: Path) -> None:
     answer = molvae("report", finished_run, "-o", "page.html")
-    assert (answer.status, answer.out, answer.err) == (0, "1 runs and 0 campaigns → page.html\n", "")
+    assert (answer.status, answer.out, answer.err) == (0, "runs: 1, campaigns: 0 → page.html\n", "")
     assert Page.read(Path("page.html")).stands_alone()
     assert molvae("report", finished_run, "--quiet").out == "" and Path("report.html").is_file()
 

@@ -70,6 +70,16 @@ def test_the_encoder_alone_finds_the_codes_again_and_no_sample_of_the_prior_chan
     assert back[0] <= 1 and back[1] >= 5, back
 
 
+@pytest.mark.parametrize(
+    "assignment",
+    ["model.likelihood.kind=deterministic_tokens", 'model.encoder={kind="gru",embedding_size=4,hidden_size=4}'],
+)
+def test_parts_for_other_data_are_refused_before_the_data_are_read(assignment: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a part for strings given other data"):
+        molvae.train("digits", tmp_path / "run", preset="digits", assignments=[assignment], quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_decoder_that_never_learns_is_refused(smiles_file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--from MODEL"):
         molvae.train(smiles_file, tmp_path / "run", preset="sharpen", quiet=True)
