@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from molvae.data.batches import END, PixelBatch, TokenBatch
-from molvae.errors import InputError
+from molvae.errors import ConfigError
 from molvae.nets import DECODERS, ENCODERS, GRUDecoder, GRUEncoder
 
 VOCABULARY, LATENT = 9, 3
@@ -103,5 +103,5 @@ def test_nets_are_built_by_name_and_rebuilt_from_their_specification() -> None:
 
 
 def test_images_are_refused_by_name() -> None:
-    with pytest.raises(InputError, match="PixelBatch"):
+    with pytest.raises(ConfigError, match="PixelBatch"):
         GRUEncoder(VOCABULARY, 4, 6)(PixelBatch.whole(torch.zeros(2, 4)))
