@@ -5,6 +5,8 @@ from rdkit import Chem
 
 from molvae.chem.filters import passes_filters
 
+pytestmark = pytest.mark.xdist_group("moses filters")  # whose patterns take seconds to read
+
 
 @pytest.mark.parametrize(
     ("smiles", "verdict"),

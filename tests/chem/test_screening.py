@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from importlib import resources
 from pathlib import Path
 
 import pytest
 from rdkit import Chem
 
+from molvae.chem import filters
 from molvae.chem.screening import PatternSet
 from molvae.errors import InputError
+
+pytestmark = pytest.mark.xdist_group("moses filters")  # whose patterns take seconds to read
 
 MOLECULES = Path(__file__).parents[1] / "golden" / "per_molecule.csv"
 # Rhodanine, azo dye, quinone, catechol, hydrazone, Mannich base, curcumin, isatin, toxoflavin; salts, isotopes.
@@ -22,15 +24,15 @@ ODD = [
 ]
 
 
-def patterns() -> list[str]:
-    text = (resources.files("molvae") / "bundled" / "moses_filters.csv").read_text("utf-8")
-    return [row["smarts"] for row in csv.DictReader(text.splitlines())]
+@pytest.fixture(scope="module")
+def screened() -> PatternSet:
+    return filters._patterns()
 
 
-def test_the_same_patterns_match_as_without_screening() -> None:
+def test_the_same_patterns_match_as_without_screening(screened: PatternSet) -> None:
     with MOLECULES.open() as file:
         molecules = [row["smiles"] for row in csv.DictReader(file)][::2] + ODD
-    screened, matched = PatternSet(patterns()), 0
+    matched = 0
     for smiles in molecules:
         mol = Chem.MolFromSmiles(smiles)
         whole = Chem.AddHs(mol)
@@ -40,8 +42,7 @@ def test_the_same_patterns_match_as_without_screening() -> None:
     assert matched > 20
 
 
-def test_most_patterns_are_ruled_out_unmatched() -> None:
-    screened = PatternSet(patterns())
+def test_most_patterns_are_ruled_out_unmatched(screened: PatternSet) -> None:
     candidates = screened.candidates(Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1"))
     assert len(candidates) < len(screened.patterns) // 10
 
