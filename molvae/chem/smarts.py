@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import NamedTuple
 
 from rdkit.Chem import BondType
@@ -55,6 +56,7 @@ def bond_can_be(expression: str, order: BondType) -> bool:
     return _logic(expression, lambda factor: order == _ORDERS[factor] if factor in _ORDERS else None) is not False
 
 
+@cache  # patterns by the hundred are made of few different atoms
 def relaxations(expression: str) -> tuple[str, str, str]:
     """An atom's SMARTS; the symbol that it implies, as ``c``; its element alone, as ``#6``. Itself where neither is."""
     elements = [element for element in _ELEMENTS if atom_can_be(expression, AtomKind(element))]
