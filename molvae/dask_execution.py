@@ -8,7 +8,8 @@ What remains is a Dask worker that is lost with all that it was doing. Dask woul
 task first tells the scheduler that it has begun, and one that finds this said already does nothing. A call that was
 running on a lost worker, or whose answer had not been collected, is therefore ``crashed``, not repeated; a chunk of
 several calls is repeated one by one, as `Workers` does after a crash; what had not begun goes to another worker. Whether
-a call is worth repeating is for its caller to say.
+a call is worth repeating is for its caller to say. What has been said is taken back some time after the answer has come:
+until the scheduler has heard that nobody wants the answer any more, it would have a lost one computed again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import queue
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
@@ -33,6 +35,7 @@ from molvae.isolation import Limits, Outcome, needs_main, one_line
 _ANSWER_SECONDS = 8.0  # a scheduler that does not answer in this time will not
 _CONNECT_SECONDS = 20.0
 _QUEUED = 2  # tasks per process that the cluster has: one at work, one to go on with
+_RELEASE_SECONDS = 1.0  # in which the scheduler hears that an answer is not wanted any more
 _LOOK_SECONDS = 5.0  # between looks at how many workers there are
 _PATIENCE_SECONDS = 600.0  # a cluster that has lost its last worker may get another one; not for ever
 _LOST: Outcome[Any] = Outcome("crashed", reason="the Dask worker was lost during this call")
@@ -69,6 +72,7 @@ class DaskWorkers:
         self._processes = _Processes(uuid.uuid4().hex, self.limits, initializer)
         self._client: Any = None
         self._running = False
+        self._settled: deque[tuple[float, Any]] = deque()
 
     def __enter__(self) -> Self:
         try:
@@ -94,6 +98,8 @@ class DaskWorkers:
 
     def __exit__(self, *_: object) -> None:
         self._end_processes()
+        with contextlib.suppress(OSError, TimeoutError):
+            _take_back(self._settled)
         client, self._client = self._client, None
         client.close()
 
@@ -129,7 +135,7 @@ class DaskWorkers:
     def _run(
         self, function: Callable[[Any], Any], chunks: Iterator[list[Any]], seconds: float | None
     ) -> Iterator[Outcome[Any]]:
-        flight = _Flight(self._dask, self._client)
+        flight = _Flight(self._dask, self._client, self._settled)
         window = Window(chunks, max(1, flight.num_workers))
         self._running = True
         try:
@@ -157,8 +163,8 @@ class DaskWorkers:
 class _Flight:
     """The tasks that the cluster has been given and has not answered."""
 
-    def __init__(self, dask: Any, client: Any):
-        self.dask, self.client = dask, client
+    def __init__(self, dask: Any, client: Any, settled: deque[tuple[float, Any]]):
+        self.dask, self.client, self.settled = dask, client, settled
         self.tasks: dict[Any, tuple[Task, bytes]] = {}
         self._answered: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._last_worker_seen = time.monotonic()
@@ -207,7 +213,9 @@ class _Flight:
             raise
         except Exception as error:  # a value whose class cannot be rebuilt here
             answer = Outcome("raised", reason=one_line(error))
-        begun.clear()
+        future.release()
+        _take_back(self.settled, _RELEASE_SECONDS)
+        self.settled.append((time.monotonic(), begun))
         return task.finish(answer)
 
     def _look(self) -> None:
@@ -219,6 +227,12 @@ class _Flight:
             raise MolvaeError(
                 "the Dask cluster has lost all its workers", got=f"none for {_PATIENCE_SECONDS:.0f} seconds"
             )
+
+
+def _take_back(settled: deque[tuple[float, Any]], seconds: float = 0.0) -> None:
+    """Take back that tasks have begun which were answered so long ago."""
+    while settled and time.monotonic() - settled[0][0] >= seconds:
+        settled.popleft()[1].clear()
 
 
 def _distributed() -> Any:
