@@ -206,15 +206,20 @@ def prior_bars(label: str, model: Content, validity: float) -> list[tuple[str, s
     ]
 
 
+PRIORS = ("N(0, I)", "fitted prior")
+"""Series of the picture: a point for each model."""
+
+
 def picture(content: Content, published: Mapping[str, Any] | None) -> bytes:
     """FCD against reconstruction, the priors as bars, and the curves against time (PNG)."""
     models = content["models"].values()
-    panels: list[Callable[[Axes], object]] = [lambda axis: plot_tradeoff(axis, series(content), published)]
+    panels: list[Callable[[Axes], object]] = [lambda axis: plot_tradeoff(axis, series(content), published, PRIORS)]
     if any(prior_rows(model) for model in models):
         panels.append(lambda axis: draw_priors(axis, content))
     if any(curve_points(model) for model in models):
         panels.append(lambda axis: draw_curves(axis, content))
-    figure = Figure(figsize=(6 * len(panels), 5), layout="constrained")
+    num_bars = max(len(prior_rows(model)) for model in models)
+    figure = Figure(figsize=(6 * len(panels), max(5.0, 0.45 * num_bars)), layout="constrained")
     for draw, axis in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
         draw(axis)
     return as_png(figure)
@@ -228,7 +233,7 @@ def series(content: Content) -> dict[str, list[TradeoffPoint]]:
         worth = samples.get("normal", {}).get("reconstruction")
         for prior, piece in samples.items():
             if worth is not None and piece["metrics"]["FCD/Test"] is not None:
-                shown = "N(0, I)" if prior == "normal" else "fitted prior"
+                shown = PRIORS[prior != "normal"]
                 point = TradeoffPoint(
                     worth["exact_sampled"], piece["metrics"]["FCD/Test"], label, piece["deviations"].get("FCD/Test")
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,21 +43,23 @@ def draw_tradeoff(points: Sequence[TradeoffPoint], published: Mapping[str, Any] 
 
 
 def plot_tradeoff(
-    axis: Axes, series: Mapping[str, Sequence[TradeoffPoint]], published: Mapping[str, Any] | None = None
-) -> None:
+    axis: Axes, series: Mapping[str, Sequence[TradeoffPoint]], published: Mapping[str, Any] | None = None,
+    apart: Collection[str] = (),
+) -> None:  # fmt: skip
     """The same in a panel of a larger picture.
 
     Args:
         axis: the panel.
         series: points by what they have in common, each series in a colour of its own and joined by a line.
         published: as for `draw_tradeoff`.
+        apart: series whose points are models of their own, not joined.
     """
     curves = {} if published is None else published["FCD/Test"]
     for number, (name, values) in enumerate(curves.items()):
         axis.plot(published["reconstruction"], values, "--", marker=".", color=f"{0.75 - 0.2 * number}",  # type: ignore[index]
                   label=f"{name} (published)")  # fmt: skip
     for number, (name, points) in enumerate(series.items()):
-        _plot_series(axis, points, name, f"C{(3 + number) % 10}")
+        _plot_series(axis, points, name, f"C{(3 + number) % 10}", "o" if name in apart else "-o")
     every = [point for points in series.values() for point in points]
     _scale_to(axis, [point.fcd for point in every] + [value for values in curves.values() for value in values])
     axis.set_xlim(min([0.6, *(point.reconstruction - 0.05 for point in every)]), 1.0)
@@ -68,9 +70,9 @@ def plot_tradeoff(
         axis.legend(fontsize=8, loc="best")  # a point must not lie under it
 
 
-def _plot_series(axis: Axes, points: Sequence[TradeoffPoint], name: str, colour: str) -> None:
+def _plot_series(axis: Axes, points: Sequence[TradeoffPoint], name: str, colour: str, line: str) -> None:
     """One series; its name stands in the legend if it has one."""
-    axis.plot([point.reconstruction for point in points], [point.fcd for point in points], "-o", color=colour, alpha=0.4,
+    axis.plot([point.reconstruction for point in points], [point.fcd for point in points], line, color=colour, alpha=0.4,
               label=name or None)  # fmt: skip
     for point in points:
         axis.errorbar(point.reconstruction, point.fcd, yerr=point.deviation, fmt="o", color=colour, capsize=3)
