@@ -21,7 +21,6 @@ import molvae
 from molvae.evaluation.validity import validity_figures
 from molvae.model import Model
 from molvae.report.plots import read_metrics
-from molvae.workflows.environment import environment
 
 NUM_SAMPLES = 10_000
 
@@ -63,7 +62,7 @@ def main() -> None:
     for floor in options.floors:
         rows.append(sharpened(options.model, options.data, floor, options.runs, options.assignments, options.test))
         print(json.dumps(rows[-1]), flush=True)
-        hardware.write(options.name, {"about": environment(), "results": rows})
+        hardware.write(options.name, {"about": hardware.about(), "results": rows})
 
 
 if __name__ == "__main__":
