@@ -35,7 +35,6 @@ report.register(app)
 app.add_typer(data.app, name="data")
 
 
-
 def _show_version(asked: bool) -> None:
     if asked:
         say(f"molvae {molvae.__version__}")

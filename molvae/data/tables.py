@@ -24,7 +24,7 @@ from molvae.files import atomic_write
 if TYPE_CHECKING:
     import pandas as pd
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _PLAIN = (".smi", ".smiles", ".ism", ".can", ".txt")
 _SHOWN_CHARACTERS = 200
 _REJECTS_HEADER = ("line", "text", "reason")
@@ -79,9 +79,9 @@ class Table:
         with opened(self.path):
             pass  # a missing file is reported as such, whatever its name
         self.kind = kind_of(self.path)
-        if self.kind not in (*_PLAIN, *_DELIMITERS, ".parquet"):
+        if self.kind not in (*_PLAIN, *DELIMITERS, ".parquet"):
             raise InputError("a file of an unknown kind", where=self.path, got=f"'{self.kind}'", expected=_KINDS)
-        self._delimiter = _DELIMITERS.get(self.kind, "")
+        self._delimiter = DELIMITERS.get(self.kind, "")
         self.columns = _distinct(self._read_header())
         self._place = find_column(self.columns, smiles_column, self.path, "Use --smiles-column.")
 
@@ -100,7 +100,7 @@ class Table:
         if self.kind == ".parquet":
             with parquet_file(self.path) as file:
                 return int(file.metadata.num_rows)
-        return count_lines(self.path) - (self.kind in _DELIMITERS)
+        return count_lines(self.path) - (self.kind in DELIMITERS)
 
     def records(self) -> Iterator[Records]:
         """All records in order, some thousands at a time.
@@ -110,7 +110,7 @@ class Table:
         """
         if self.kind == ".parquet":
             return self._parquet_records()
-        return self._delimited_records() if self.kind in _DELIMITERS else self._plain_records()
+        return self._delimited_records() if self.kind in DELIMITERS else self._plain_records()
 
     def frame(self) -> pd.DataFrame:
         """Every record as a row: ``smiles`` first, then the other columns; the index is the line number.
@@ -267,7 +267,7 @@ def kind_of(path: Path) -> str:
 
 def has_columns(path: Path) -> bool:
     """Whether a file's name says that it is a table, with a header."""
-    return kind_of(path) in (*_DELIMITERS, ".parquet")
+    return kind_of(path) in (*DELIMITERS, ".parquet")
 
 
 def _delimiter_of(header: str, expected: str) -> str:

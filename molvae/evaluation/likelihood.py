@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -14,11 +15,11 @@ from torch.distributions import Distribution
 
 from molvae.data.batches import Batch
 from molvae.distributions.fitting import Unwatched, Watch
-from molvae.distributions.kl import divergence, log_density
+from molvae.distributions.kl import log_density
 from molvae.distributions.location_scale import LocationScale
 from molvae.distributions.noise import generator
-from molvae.errors import ConfigError, InputError
-from molvae.objectives.elbo import sum_dimensions
+from molvae.errors import InputError
+from molvae.evaluation.latent import kl_nats
 from molvae.vae import VAE
 
 NOISE_STREAM = "importance sampling"
@@ -82,7 +83,7 @@ def evidence(
         noise = generator(seed, index, NOISE_STREAM)
         drawn = [_weigh(vae, batch, q.transform(q.noise(len(batch), noise)), q, p) for _ in range(num_samples)]
         said, weights = (torch.stack(each) for each in zip(*drawn, strict=True))  # (samples, records)
-        parts.append(_estimate(said, weights, _kl(q, p, said - weights)))
+        parts.append(_estimate(said, weights, kl_nats(q, p, partial((said - weights).mean, 0))))
         (watch or Unwatched())("importance sampling", len(batch), total)
     vae.train(training)
     return Evidence(*(torch.cat([getattr(part, field.name) for part in parts]).cpu() for field in fields(Evidence)))
@@ -99,14 +100,6 @@ def _weigh(vae: VAE, batch: Batch, z: Tensor, q: Distribution, p: Distribution) 
     scores = vae.decoder(z.to(next(vae.decoder.parameters()).dtype), batch)
     said = -vae.likelihood(scores.double(), batch).loss
     return said, said + log_density(p, z) - log_density(q, z)
-
-
-def _kl(q: Distribution, p: Distribution, ratios: Tensor) -> Tensor:
-    """The divergence of every record; ``ratios`` are log q(z) - log p(z) of the samples."""
-    try:
-        return sum_dimensions(divergence(q, p))
-    except ConfigError:  # a pair that is trained with importance weights
-        return ratios.mean(0)
 
 
 def _estimate(said: Tensor, weights: Tensor, kl: Tensor) -> Evidence:

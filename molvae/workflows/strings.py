@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from molvae.data.tables import kind_of
+from molvae.data.tables import DELIMITERS, kind_of
 from molvae.errors import InputError
 from molvae.files import atomic_write, require_writable
 
 STANDARD_OUTPUT = Path("-")
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _OTHERS = (
     ".json", ".jsonl", ".xlsx", ".xls", ".ods", ".sdf", ".mol", ".mol2", ".inchi", ".png", ".svg", ".pdf", ".html", ".zip", ".bz2", ".xz",
     ".zst", ".npy", ".npz", ".h5", ".pkl", ".feather",
@@ -55,8 +54,8 @@ def _content(kind: str, strings: Sequence[str]) -> bytes:
         buffer = io.BytesIO()
         table.astype("string").to_parquet(buffer, index=False)
         return buffer.getvalue()
-    if kind in _SEPARATORS:
-        return table.to_csv(index=False, sep=_SEPARATORS[kind], lineterminator="\n").encode()
+    if kind in DELIMITERS:
+        return table.to_csv(index=False, sep=DELIMITERS[kind], lineterminator="\n").encode()
     return "".join(f"{string}\n" for string in strings).encode()
 
 

@@ -10,7 +10,7 @@ import torch
 from molvae.data.batches import END, PixelBatch, Place, TokenBatch
 from molvae.data.bucketing import BucketedBatches, gather
 from molvae.errors import ConfigError
-from molvae.objectives import ELBO, OBJECTIVES, Pretraining
+from molvae.objectives import ELBO, OBJECTIVES, Objective, Pretraining
 from molvae.schedules import Step
 from tests.conftest import pixel_vae
 from tests.training.jobs import text_vae
@@ -77,9 +77,8 @@ def test_the_figures_add_up_to_the_loss() -> None:
     assert 0 <= float(loss.figures["exact_sampled"]) <= float(loss.figures["unit_accuracy"]) <= 1
 
 
-@pytest.mark.parametrize("convention", ["per-record", "per-unit"])
-def test_shards_of_a_batch_average_to_the_whole(convention: str) -> None:
-    objective = ELBO(pixel_vae(), beta=0.5, tau=0.1, convention=convention)
+def assert_shards_average_to_the_whole(objective: Objective) -> None:
+    """The loss and the figures of seven images are the means of those of two shards."""
     whole = binary_images(7)
     shards = [
         PixelBatch(whole.pixels[rows], Place(rows.start, 7, 7 * 6, num_shards=2)) for rows in (slice(0, 3), slice(3, 7))
@@ -88,6 +87,11 @@ def test_shards_of_a_batch_average_to_the_whole(convention: str) -> None:
     torch.testing.assert_close(sum(loss.value for loss in losses) / 2, objective(whole, STEP).value)
     for name, value in objective(whole, STEP).figures.items():
         torch.testing.assert_close(sum(loss.figures[name] for loss in losses) / 2, value, msg=name)
+
+
+@pytest.mark.parametrize("convention", ["per-record", "per-unit"])
+def test_shards_of_a_batch_average_to_the_whole(convention: str) -> None:
+    assert_shards_average_to_the_whole(ELBO(pixel_vae(), beta=0.5, tau=0.1, convention=convention))
 
 
 def test_noise_is_a_function_of_seed_and_step() -> None:

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from molvae.data.batches import PixelBatch, Place
+from molvae.data.batches import PixelBatch
 from molvae.errors import ConfigError
 from molvae.objectives import ELBO, OBJECTIVES, ImportanceWeighted
 from molvae.schedules import Step
 from molvae.vae import VAE
 from tests.conftest import pixel_vae
 from tests.distributions.test_machine import all_states
-from tests.objectives.test_elbo import binary_images
+from tests.objectives.test_elbo import assert_shards_average_to_the_whole, binary_images
 
 STEP = Step(index=3, epoch=1.0, seed=5)
 POWER = {"kind": "power", "beta": 20.0}
@@ -121,15 +121,7 @@ def test_the_weight_of_the_divergence_warms_up() -> None:
 @pytest.mark.parametrize("kind", ["importance_weighted", "elbo"])
 def test_shards_of_a_batch_average_to_the_whole(kind: str) -> None:
     options = {"num_samples": 3} if kind == "importance_weighted" else {}
-    objective = OBJECTIVES.build({"kind": kind, **options}, vae=discrete_vae()).eval()
-    whole = binary_images(7)
-    shards = [
-        PixelBatch(whole.pixels[rows], Place(rows.start, 7, 7 * 6, num_shards=2)) for rows in (slice(0, 3), slice(3, 7))
-    ]
-    losses = [objective(shard, STEP) for shard in shards]
-    torch.testing.assert_close(sum(loss.value for loss in losses) / 2, objective(whole, STEP).value)
-    for name, value in objective(whole, STEP).figures.items():
-        torch.testing.assert_close(sum(loss.figures[name] for loss in losses) / 2, value, msg=name)
+    assert_shards_average_to_the_whole(OBJECTIVES.build({"kind": kind, **options}, vae=discrete_vae()).eval())
 
 
 def test_chains_move_once_a_step_of_training_and_not_otherwise() -> None:

@@ -12,6 +12,7 @@ from molvae.objectives import ELBO, GECO, ReconstructionError
 from molvae.schedules import Step
 from molvae.vae import VAE
 from tests.conftest import pixel_vae
+from tests.objectives.test_geco import settled
 
 STEP = Step(index=0, epoch=0.0)
 
@@ -59,15 +60,7 @@ def test_the_error_settles_at_kappa_whatever_the_likelihood_s_sigma() -> None:
     batch = grey(64)
     vae = gaussian_vae(sigma=5.0, mean="linear", latent_size=6)
     objective = GECO(vae, ceiling(0.15), rate=0.05, smoothing=0.9).double()
-    optimizer = torch.optim.Adam(objective.parameters(), lr=5e-3)
-    errors = []
-    for index in range(1200):
-        optimizer.zero_grad()
-        loss = objective(batch, Step(index, 0.0))
-        loss.value.backward()
-        optimizer.step()
-        errors.append(float(loss.figures["violation/reconstruction_error"]))
-    assert sum(errors[-200:]) / 200 == pytest.approx(0.0, abs=0.03)
+    assert settled(objective, batch, "violation/reconstruction_error", 1200) == pytest.approx(0.0, abs=0.03)
     assert -3.0 < float(objective.log_multiplier[0]) < 4.0
 
 

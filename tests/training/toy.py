@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -28,23 +29,29 @@ def images(num: int = 200) -> Tensor:
     return ((columns >= starts) & (columns < starts + 4)).float()
 
 
-def vae() -> VAE:
+def _vae(latent_size: int, **parts: dict[str, Any]) -> VAE:
+    """Fresh, with small nets."""
     torch.manual_seed(0)
     mlp = {"kind": "mlp", "hidden_sizes": [24]}
-    spec = {"encoder": mlp, "posterior": {"kind": "normal"}, "prior": {"kind": "normal"}, "decoder": mlp,
-            "likelihood": {"kind": "deterministic_pixels"}}
-    return VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=2)
+    return VAE.from_spec({"encoder": mlp, "decoder": mlp, **parts}, num_pixels=NUM_PIXELS, latent_size=latent_size)
+
+
+def vae() -> VAE:
+    normal = {"kind": "normal"}
+    return _vae(2, posterior=normal, prior=normal, likelihood={"kind": "deterministic_pixels"})
 
 
 def boltzmann_vae() -> VAE:
     """Binary units under a machine with chains."""
-    torch.manual_seed(0)
-    mlp = {"kind": "mlp", "hidden_sizes": [24]}
     smoothing = {"kind": "exponential", "beta": 8.0}
-    spec = {"encoder": mlp, "posterior": {"kind": "smoothed_bernoulli"}, "decoder": mlp,
-            "prior": {"kind": "boltzmann", "smoothing": smoothing, "num_chains": 20, "num_sweeps": 3},
-            "likelihood": {"kind": "bernoulli_pixels"}}
-    return VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=6)
+    prior = {"kind": "boltzmann", "smoothing": smoothing, "num_chains": 20, "num_sweeps": 3}
+    return _vae(6, posterior={"kind": "smoothed_bernoulli"}, prior=prior, likelihood={"kind": "bernoulli_pixels"})
+
+
+def discrete_vae() -> VAE:
+    """Three bits."""
+    categorical = {"kind": "categorical"}
+    return _vae(6, posterior=categorical, prior=categorical, likelihood={"kind": "bernoulli_pixels"})
 
 
 def phases() -> list[Phase]:
@@ -58,15 +65,6 @@ def phases() -> list[Phase]:
         Phase("floor", GECO(model, constraints, tau=0.1), 3, falling, clip_value=0.5, optimizer=Muon(scale=1.0)),
         Phase("decoder", ELBO(model, tau=0.1), 1.5, 1e-3, trainable=("vae.decoder",)),
     ]
-
-
-def discrete_vae() -> VAE:
-    """Three bits."""
-    torch.manual_seed(0)
-    mlp = {"kind": "mlp", "hidden_sizes": [24]}
-    spec = {"encoder": mlp, "posterior": {"kind": "categorical"}, "prior": {"kind": "categorical"}, "decoder": mlp,
-            "likelihood": {"kind": "bernoulli_pixels"}}
-    return VAE.from_spec(spec, num_pixels=NUM_PIXELS, latent_size=6)
 
 
 def discrete_phases() -> list[Phase]:
