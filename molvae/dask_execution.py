@@ -207,6 +207,8 @@ class _Flight:
                 self._send(task, payload)
                 return None
             answer = _LOST
+        except TimeoutError:  # the answer was lost with its worker, and no other has come to say so yet
+            answer = _LOST
         except self.dask.CancelledError as error:
             raise MolvaeError("the Dask scheduler was lost", got=one_line(error)) from error
         except MolvaeError:  # processes that do not start
