@@ -38,6 +38,8 @@ class DataConfig(Section):
 
     ``codec`` is ``smiles`` or ``pixels``; ``max_length`` counts tokens, the end of the string not included; ``threshold``
     makes pixels binary, ``"grey"`` leaves them as they are; ``molecules = false`` is for strings that are no chemistry.
+    ``split_seed`` decides which molecules are cut out for validation and test: the run's seed, or with ``--from`` what decided it for
+    the model that is fine-tuned, so that what was kept from that one is kept from this one too.
     """
 
     codec: Literal["smiles", "pixels"] = "smiles"
@@ -49,6 +51,7 @@ class DataConfig(Section):
     tokenizer: Literal["atom", "character"] = "atom"
     max_length: int = Field(default=100, ge=1, le=10_000)
     standardize: bool = False
+    split_seed: int | None = Field(default=None, ge=0, lt=2**32)
     threshold: float | Literal["grey"] = 0.5
     num_workers: int = Field(default=2, ge=0)
 
@@ -120,6 +123,11 @@ class RunConfig(Section):
     data: DataConfig = DataConfig()
     model: ModelConfig
     training: TrainingConfig
+
+    @property
+    def split_seed(self) -> int:
+        """What decides which molecules are cut out for validation and test."""
+        return self.seed if self.data.split_seed is None else self.data.split_seed
 
 
 def load(

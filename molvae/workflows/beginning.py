@@ -51,6 +51,9 @@ FIRST_FILES = (
 _FIXED_DATA = ("data.codec", "data.tokenizer", "data.max_length", "data.molecules", "data.threshold")
 """What a model that is fine-tuned decides of the data, besides everything in [model]."""
 
+_CHOSEN_AT_THE_START = ("training.precision", "training.threads", "data.split_seed")
+"""What `begin` fills in where it is left open."""
+
 _SIZES = {"vocabulary_size", "num_pixels", "height", "width", "num_features", "latent_size", "support"}
 
 
@@ -76,6 +79,9 @@ def begin(
     learning = _try_out(settings)
     if base is None:
         _require_learning_decoder(settings, learning)
+    if base is not None and settings.data.split_seed is None:  # what was kept from that model is kept from this one
+        settings.data.split_seed = base.about.get("split_seed", base.about.get("seed"))
+    settings.data.split_seed = settings.split_seed
     training = settings.training
     if training.precision == "auto":
         training.precision = choose_precision(_device_type(training.accelerator))
@@ -301,7 +307,7 @@ def require_resumable(
         asked = configured_as(asked, Model.load(run / START))
         _refuse_what_is_fixed(written or {}, asked)
     for key, (now, then) in _differences(asked.model_dump(), begun.model_dump()).items():
-        if key not in ("training.precision", "training.threads") or now not in (None, "auto"):
+        if key not in _CHOSEN_AT_THE_START or now not in (None, "auto"):
             raise ConfigError(
                 "another configuration than the run began with",
                 where=key,

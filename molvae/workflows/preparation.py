@@ -207,9 +207,9 @@ class _Strings:
         if not fractions:
             parts = np.zeros(len(whole), np.uint8)
         elif not self._are_molecules:
-            parts = split(whole.lines, self.config.seed, fractions)
+            parts = split(whole.lines, self.config.split_seed, fractions)
         elif whole.keys is not None:
-            parts = split(whole.keys, self.config.seed, fractions)
+            parts = split(whole.keys, self.config.split_seed, fractions)
         else:
             raise ConfigError("a split without the molecules' keys", where="split")
         if self.main:

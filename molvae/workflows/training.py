@@ -214,7 +214,8 @@ class _Run:
         path = self.run / "environment.json"
         # The command and the versions are those that the run began with, also of one that is resumed.
         begun = json.loads(path.read_text("utf-8")) if path.is_file() else environment()
-        about = {**begun, "data": prepared.about, "counts": prepared.counts, "seed": self.settings.seed}
+        about = {**begun, "data": prepared.about, "counts": prepared.counts, "seed": self.settings.seed,
+                 "split_seed": self.settings.split_seed}
         write_json(path, about)
         training = self.settings.training
         parameters = sum(p.numel() for p in model.vae.parameters())

@@ -206,7 +206,7 @@ def test_a_model_is_fine_tuned_and_learns_new_tokens(
     new = [f"[SiH3]{'C' * n}N" for n in range(1, 21)]
     (tmp_path / "mine.smi").write_text("\n".join([*molecules[:40], *new]))
     options = [
-        "--from", finished_run, "--preset", "demo", *assignments([v for v in TINY if not v.startswith("model.")]),
+        "--from", finished_run, "--preset", "demo", "--seed", "9", *assignments([v for v in TINY if not v.startswith("model.")]),
     ]  # fmt: skip
     answer = molvae("train", "mine.smi", "--out", "run", *options)
     assert answer.status == 0, answer.err
@@ -216,6 +216,9 @@ def test_a_model_is_fine_tuned_and_learns_new_tokens(
     assert tuned.codec.vocabulary.tokens == (*base.codec.vocabulary.tokens, "[SiH3]")
     assert tuned.encode(["NC[SiH3]"]).shape == (1, 4)
     assert tuned.about["started_from"] == base.about
+    before, after = (pd.read_parquet(run / "split.parquet").set_index("line")["part"] for run in (finished_run, tmp_path / "run"))
+    shared = after.loc[:40]
+    assert shared.equals(before.loc[shared.index]) and shared.nunique() > 1  # though the seed is another
     shutil.rmtree(tmp_path / "run" / "checkpoints")  # as if it had been killed early
     weights = (tmp_path / "run" / "model" / "weights.safetensors").read_bytes()
     assert molvae("train", "mine.smi", "--out", "run", "--resume", *options).status == 0
