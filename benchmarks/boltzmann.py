@@ -28,7 +28,7 @@ from molvae.data.batches import PixelBatch
 from molvae.data.images import load_images
 from molvae.data.sources import resolve
 from molvae.distributions import generator
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 from molvae.vae import VAE
 
 PUBLISHED = {

@@ -29,8 +29,8 @@ from molvae.data.images import load_images
 from molvae.data.sources import resolve
 from molvae.model import Model, load
 from molvae.objectives import ELBO
-from molvae.report.plots import read_metrics
 from molvae.schedules import Step
+from molvae.training.metrics import read_metrics
 from molvae.workflows.snapshots import find_snapshots
 
 NAME = "discrete"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from molvae.files import atomic_write
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 from molvae.workflows.environment import environment
 
 RESULTS = Path(__file__).parent / "results"

@@ -34,7 +34,7 @@ from molvae.errors import MolvaeError
 from molvae.evaluation.profiles import Chemistry
 from molvae.files import atomic_write
 from molvae.model import Model
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 from molvae.workflows import LatentOptions, fit_prior
 from molvae.workflows.pace import seconds_at, training_pace
 from molvae.workflows.snapshots import find_snapshots
@@ -184,7 +184,7 @@ class Measurement:
 
     def curve(self) -> None:
         """Figures of every snapshot, and of the model at the end, against hours of training."""
-        lines = read_metrics(path) if (path := Path(self.given) / "metrics.jsonl").is_file() else []
+        lines = read_metrics(Path(self.given) / "metrics.jsonl")
         for folder in find_snapshots(self.given):
             step = int(folder.name.removeprefix("step-"))
             seconds = seconds_at(lines, step)

@@ -18,7 +18,7 @@ from typing import Any
 import hardware
 
 import molvae
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 
 NAME = "optimizers"
 SHOWN = ("exact_mean", "exact_sampled", "kl_nats", "prior_validity")

@@ -20,7 +20,7 @@ from pieces import label_of
 import molvae
 from molvae.evaluation.validity import validity_figures
 from molvae.model import Model
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 
 NUM_SAMPLES = 10_000
 

@@ -30,7 +30,7 @@ from molvae import config as configuration
 from molvae.config import RunConfig
 from molvae.files import atomic_write
 from molvae.model import load
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 from molvae.workflows.environment import hardware, versions
 
 DATA = {"zinc": "zinc250k", "moses": "moses"}
@@ -120,7 +120,7 @@ def flops_per_token(settings: RunConfig, vocabulary_size: int) -> float:
 
 def write_speed(run: Run, first_line: int, limits: dict[str, float]) -> None:
     """How fast the run went in this call, and what share of the limit that is."""
-    lines = read_metrics(run.folder / "metrics.jsonl") if (run.folder / "metrics.jsonl").is_file() else []
+    lines = read_metrics(run.folder / "metrics.jsonl")
     rates = [line["tokens_per_second"] for line in lines[first_line:] if "tokens_per_second" in line]
     if not rates:
         return
@@ -183,7 +183,7 @@ def main() -> None:
         if time.monotonic() > deadline - 15:
             break
         log = run.folder / "metrics.jsonl"
-        first_line = len(read_metrics(log)) if log.is_file() else 0
+        first_line = len(read_metrics(log))
         run.go_on(deadline)
         write_speed(run, first_line, limits)
     left = [run.name for run in runs if not run.finished]

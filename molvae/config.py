@@ -22,7 +22,7 @@ from molvae.sections import Section, Spec, read_toml, to_toml, validate
 
 __all__ = [
     "PRESETS", "DataConfig", "ModelConfig", "PhaseConfig", "RunConfig", "ScheduleSpec", "Section", "Spec", "TrainingConfig",
-    "assign", "load", "merge", "parse_assignment", "read_preset", "read_toml", "resolve", "save", "to_toml", "validate",
+    "assign", "flat", "load", "merge", "parse_assignment", "read_preset", "read_toml", "resolve", "save", "to_toml", "validate",
     "with_floor", "written",
 ]  # fmt: skip
 
@@ -162,18 +162,19 @@ def load(
 
 def written(file: Path | None, assignments: list[str]) -> Spec:
     """What the user has written, by dotted key: the values of the file and of the assignments, without the preset's."""
-    values = {} if file is None else _flat(read_toml(file))
+    values = {} if file is None else flat(read_toml(file))
     for assignment in assignments:
         key, value = parse_assignment(assignment)
-        values |= _flat({key: value})
+        values |= flat({key: value})
     return values
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Spec:
-    flat: Spec = {}
+def flat(table: Mapping[str, Any], prefix: str = "") -> Spec:
+    """The values of nested tables by their dotted keys."""
+    values: Spec = {}
     for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat
+        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return values
 
 
 def read_preset(name: str) -> Spec:

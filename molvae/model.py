@@ -277,9 +277,15 @@ class Model:
 
         Returns:
             the decoded records and their latent points, (num_points, latent).
+
+        Raises:
+            InputError: too few points; discrete latents, between which there is nothing.
         """
         if num_points < 2:
             raise InputError("too few points for a line", where="interpolate", got=num_points, expected="2 or more")
+        if self.vae.posterior.is_discrete:
+            raise InputError("no line between points of a discrete latent space", where="interpolate",
+                             got=f"posterior '{self.vae.posterior.kind}'", expected="a model with continuous latents")  # fmt: skip
         ends = self.encode([first, last])
         weights = np.linspace(0.0, 1.0, num_points, dtype=np.float32)[:, None]
         z = (1.0 - weights) * ends[0] + weights * ends[1]

@@ -56,6 +56,25 @@ class MetricsLog:
         self._file.close()
 
 
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The records of a log, none where there is no log; a last line that a run is still writing is left out.
+
+    Raises:
+        ArtifactError: another line that is no JSON.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_text("utf-8", "replace").splitlines()
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            records += [json.loads(line)] if line else []
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ArtifactError("a line that is no JSON", where=f"{path}, line {number}", got=line) from error
+    return records
+
+
 class Pending:
     """The figures of the steps since the last record, left on their device so that no step waits for a number.
 

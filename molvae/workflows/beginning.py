@@ -317,16 +317,10 @@ def require_resumable(
             )
 
 
-def _differences(now: Mapping[str, Any], then: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+def _differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What two tables disagree on, by dotted key."""
-    found: dict[str, tuple[Any, Any]] = {}
-    for key in {**now, **then}:
-        a, b = now.get(key), then.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found |= _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
-            found[prefix + key] = (a, b)
-    return found
+    a, b = configuration.flat(now), configuration.flat(then)
+    return {key: (a.get(key), b.get(key)) for key in {**a, **b} if a.get(key) != b.get(key)}
 
 
 def refuse_existing(run: Path, alone: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def _made_with(folder: Path) -> dict[str, str]:
     path = folder / "summary.json"
     about = read_json(path).get("about", {}) if path.is_file() else {}
     return {
-        "last command": " ".join(about.get("command", [])),
+        "last command": shlex.join(about.get("command", [])),
         "versions": short_versions(about),
         "commit": str(about.get("git_commit") or ""),
         "hardware": hardware_line(about),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from molvae.model import Model
 from molvae.workflows.outcome import Outcome, last_validation
+from molvae.workflows.provenance import machine
 
 
 def model_card(model: Model, config: str, metrics: Sequence[Mapping[str, Any]], result: Outcome) -> str:
@@ -22,16 +24,16 @@ def model_card(model: Model, config: str, metrics: Sequence[Mapping[str, Any]], 
     last = last_validation(metrics)
     rows = "\n".join(f"| {name.removeprefix('valid/')} | {value:.4g} |" for name, value in last.items())
     rates = "\n".join(f"- {line[0].upper()}{line[1:]}." for line in result.lines)
-    hardware, counts = about["hardware"], about["counts"]
+    counts = about["counts"]
     return f"""# Model card
 
 A {model.codec.kind} VAE: {model.latent_size} latent dimensions, posterior `{model.vae.posterior.kind}`, prior
 `{model.vae.prior.kind}`, likelihood `{model.vae.likelihood.kind}`, {sum(p.numel() for p in model.vae.parameters()):,} parameters.
 
 - Data: {about["data"]["name"]}, {counts["train"]:,} training records.
-- Seed {about["seed"]}; {about["training_seconds"]:.0f} s of training on {hardware["cores"]} cores of {hardware["processor"]}{_gpus(hardware)}.
+- Seed {about["seed"]}; {about["training_seconds"]:.0f} s of training on {machine(about["hardware"])}.
 - molvae {about["versions"]["molvae"]}, torch {about["versions"]["torch"]}, commit {about["git_commit"] or "of a release"}.
-- Command: `{" ".join(about["command"])}`
+- Command: `{shlex.join(about["command"])}`
 
 ## At the end of training, on the validation part
 
@@ -54,7 +56,3 @@ The model knows the tokens and the lengths of its data. Samples are not checked 
 {config.strip()}
 ```
 """
-
-
-def _gpus(hardware: Mapping[str, Any]) -> str:
-    return f" and {', '.join(hardware['gpus'])}" if hardware["gpus"] else ""

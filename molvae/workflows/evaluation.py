@@ -9,7 +9,7 @@ from typing import Any
 
 from molvae import shipped
 from molvae.data.codecs import PixelCodec
-from molvae.data.given import Molecules, is_named, named
+from molvae.data.given import Molecules, chosen_column, is_named, named
 from molvae.errors import InputError
 from molvae.evaluation.suite import evaluate as evaluate_generated
 from molvae.files import require_writable
@@ -74,6 +74,8 @@ def evaluate(
     Raises:
         MolvaeError: anything a user can get wrong, in one line.
     """
+    if smiles_column is not None:
+        _require_columns((given, reference, reference_scaffolds, train, latent), smiles_column)
     suite = SuiteOptions(reference, reference_scaffolds, train, tuple(unique_at), confidence, num_jobs, seed, smiles_column)
     target = None if output is None else Path(output)
     if target is not None:
@@ -108,6 +110,19 @@ def evaluate(
     if not quiet:
         print(table.rstrip() + ("" if target is None else f"\n→ {target}"))
     return content
+
+
+def _require_columns(sets: Sequence[Any], column: str) -> None:
+    """Refuse the name of a column where nothing that is read has columns.
+
+    Raises:
+        InputError: that.
+    """
+    molecules = [each for each in sets if each is not None and not isinstance(each, Model)]
+    if all(chosen_column(each, column) is None for each in molecules):
+        raise InputError("a column of what has no columns", where="--smiles-column", got=f"'{column}'",
+                         expected=f"a table (.csv, .tsv, .parquet) among {', '.join(map(named, molecules))}",
+                         hint="Leave it out.")  # fmt: skip
 
 
 def _of_images(evaluation: ModelEvaluation) -> ImageEvaluation:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 
 Lines = Sequence[Mapping[str, Any]]
 

@@ -14,7 +14,8 @@ from molvae.distributions import CONTINUOUS
 from molvae.distributions.priors import FixedPrior
 from molvae.files import write_bytes
 from molvae.model import Model
-from molvae.report.plots import draw_images, draw_latent_map, draw_training, read_metrics
+from molvae.report.plots import draw_images, draw_latent_map, draw_training
+from molvae.training.metrics import read_metrics
 
 COLUMNS = 12
 SIDE = 20

@@ -18,13 +18,15 @@ def short_versions(about: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
 
 
+def machine(hardware: Mapping[str, Any]) -> str:
+    """Processor and accelerators."""
+    return ", ".join([f"{hardware.get('cores')} cores of {hardware.get('processor')}", *(hardware.get("gpus") or [])])
+
+
 def hardware_line(about: Mapping[str, Any]) -> str:
-    """Processor, memory and accelerators; empty where nothing is known."""
+    """Processor, accelerators, memory and system; empty where nothing is known."""
     hardware = about.get("hardware")
-    if not hardware:
-        return ""
-    gpus = f", {', '.join(hardware['gpus'])}" if hardware.get("gpus") else ""
-    return f"{hardware['cores']} cores of {hardware['processor']}{gpus}, {hardware['memory_gib']} GiB, {hardware['system']}"
+    return f"{machine(hardware)}, {hardware['memory_gib']} GiB, {hardware['system']}" if hardware else ""
 
 
 def read_json(path: Path) -> dict[str, Any]:

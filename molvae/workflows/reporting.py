@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from molvae.errors import InputError
+from molvae.files import require_writable
 from molvae.optimization.ledger import LEDGER
 from molvae.report.page import Block, Image, Picture, Section, compare
 from molvae.sections import read_toml
@@ -30,15 +31,14 @@ def make_report(
         the file.
 
     Raises:
-        InputError: a folder that is neither a run nor a campaign; an output that is a folder.
+        InputError: a folder that is neither a run nor a campaign; an output that cannot be written.
         MolvaeError: a run or a campaign that cannot be read.
     """
     given = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
     target = Path(output)
     if not given:
         raise InputError("nothing to report on", where="folders", expected="a run or a campaign")
-    if target.is_dir():
-        raise InputError("a report cannot take the place of a folder", where=target, expected="a file such as report.html")
+    require_writable(target)
     are_campaigns = [is_campaign(folder) for folder in given]  # all of them, before the work begins
     campaigns = {folder: CampaignFiles.read(folder) for folder, yes in zip(given, are_campaigns, strict=True) if yes}
     sections = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from typing import Any
 
 from molvae import config as configuration
 from molvae.config import RunConfig
-from molvae.errors import ArtifactError, MolvaeError
+from molvae.errors import MolvaeError
 from molvae.model import Model
 from molvae.report.page import Block, Facts, Folded, Grid, Image, Note, Picture, Section
 from molvae.report.plots import draw_training
+from molvae.training.metrics import read_metrics
 from molvae.workflows.drawn import number
 from molvae.workflows.outcome import Outcome, last_validation, outcome
 from molvae.workflows.provenance import hardware_line, read_json, short_versions
@@ -62,7 +63,7 @@ class RunFiles:
                 problem = f"a model that cannot be used: {error}"
         begun = read_json(folder / "environment.json") if (folder / "environment.json").is_file() else {}
         about = {**begun, **(model.about if model else {})}
-        return cls(folder, settings, about, _metrics(folder / METRICS), model, problem)
+        return cls(folder, settings, about, read_metrics(folder / METRICS), model, problem)
 
     @property
     def ended(self) -> bool:
@@ -125,7 +126,7 @@ def _facts(run: RunFiles) -> dict[str, str]:
         "epochs, steps": f"{run.last['epoch']:g}, {run.last['step']:,}" if run.last else "none",
         "training": "" if run.seconds is None else f"{run.seconds:,.1f} s",
         "training records a second": "" if run.rate is None else number(run.rate),
-        "command": " ".join(about.get("command", [])),
+        "command": shlex.join(about.get("command", [])),
         "versions": short_versions(about),
         "commit": str(about.get("git_commit") or ""),
         "hardware": hardware_line(about),
@@ -196,18 +197,3 @@ def _compared(run: RunFiles, result: Outcome) -> dict[str, str]:
         "exact reconstruction in training, z ~ q": number(result.train_sampled),
         **{name.removeprefix("valid/"): number(value) for name, value in last.items()},
     }
-
-
-def _metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl that are whole: a run that still goes on may be writing the last."""
-    if not path.is_file():
-        return []
-    lines = path.read_text("utf-8", "replace").splitlines()
-    found = []
-    for place, line in enumerate(lines, 1):
-        try:
-            found += [json.loads(line)] if line else []
-        except json.JSONDecodeError as error:
-            if place < len(lines):
-                raise ArtifactError("a line that is no JSON", where=f"{path}, line {place}", got=line) from error
-    return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from molvae.model import Model
 from molvae.report.comparison import number, plus_minus
+from molvae.workflows.provenance import machine
 
 PUBLISHED_PACE = "about 2,900 molecules a second were reported for DD-VAE on MOSES (Titan X)"
 
@@ -69,20 +71,20 @@ def _made(about: Mapping[str, Any]) -> str:
     data, counts, versions = about.get("data", {}), about.get("counts", {}), about.get("versions", {})
     pace = about["shipped"]["pace"]
     hardware = about.get("hardware") or pace.get("hardware", {})
-    machine = ", ".join(hardware.get("gpus") or []) or f"{hardware.get('cores')} cores of {hardware.get('processor')}"
     lines = [
         f"Data: {data.get('name')}, {counts.get('train', 0):,} training records (SHA-256 {str(data.get('train'))[:12]}...).",
         f"Seed {about.get('seed')}, preset `{about.get('preset')}` as changed below.",
         f"molvae {versions.get('molvae')}, torch {versions.get('torch')}, commit {about.get('git_commit') or 'of a release'}.",
-        f"Command: `{' '.join(about.get('command', []))}`",
+        f"Command: `{shlex.join(about.get('command', []))}`",
     ]
     if pace:
         lines.append(
-            f"{pace['hours']:.2f} hours for {pace['epochs']:.4g} epochs on {machine}: {pace['records_per_second']:,.0f} molecules a second "
+            f"{pace['hours']:.2f} hours for {pace['epochs']:.4g} epochs on {machine(hardware)}: "
+            f"{pace['records_per_second']:,.0f} molecules a second "
             f"with validation and checkpoints, {pace['records_per_second_of_steps'] or 0:,.0f} in the steps alone; {PUBLISHED_PACE}."
         )
     elif about.get("training_seconds"):
-        lines.append(f"{about['training_seconds'] / 3600:.2f} hours on {machine}.")
+        lines.append(f"{about['training_seconds'] / 3600:.2f} hours on {machine(hardware)}.")
     return "\n".join(f"- {line}" for line in lines + _before(about))
 
 
@@ -91,7 +93,7 @@ def _before(about: Mapping[str, Any]) -> list[str]:
     lines, start = [], about.get("started_from")
     while start:
         hours = f" ({start['training_seconds'] / 3600:.2f} hours)" if start.get("training_seconds") else ""
-        lines.append(f"Started from a model made by `{' '.join(start.get('command', []))}`{hours}.")
+        lines.append(f"Started from a model made by `{shlex.join(start.get('command', []))}`{hours}.")
         start = start.get("started_from")
     return lines
 

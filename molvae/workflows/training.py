@@ -19,7 +19,6 @@ from molvae.errors import ConfigError, InputError, JobError
 from molvae.evaluation.latent import LatentMonitor
 from molvae.evaluation.validity import ValidityMonitor
 from molvae.model import Model
-from molvae.report.plots import read_metrics
 from molvae.training import (
     Checkpoints,
     Monitor,
@@ -31,6 +30,7 @@ from molvae.training import (
     supervise,
 )
 from molvae.training.interruption import lost_process
+from molvae.training.metrics import read_metrics
 from molvae.workflows.beginning import (
     START,
     begin,

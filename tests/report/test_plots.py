@@ -8,7 +8,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from molvae.report.plots import draw_images, draw_latent_map, draw_latent_regions, draw_training, read_metrics
+from molvae.report.plots import draw_images, draw_latent_map, draw_latent_regions, draw_training
+from molvae.training.metrics import read_metrics
 
 
 def pixels(png: bytes) -> np.ndarray:

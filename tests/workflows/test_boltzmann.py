@@ -10,7 +10,7 @@ import torch
 
 import molvae
 from molvae.errors import ConfigError
-from molvae.report.plots import read_metrics
+from molvae.training.metrics import read_metrics
 
 SMALL = [
     "model.latent_size=12", "model.encoder.hidden_sizes=[16]", "model.decoder.hidden_sizes=[16]", "model.prior.num_chains=20",

@@ -76,6 +76,12 @@ def test_what_cannot_be_is_refused_before_data_are_read(tmp_path: Path, assignme
     assert not (tmp_path / "run").exists()
 
 
+def test_there_is_no_line_between_discrete_codes(run: Path) -> None:
+    model = load(run)
+    with pytest.raises(InputError, match=r"no line between.*'categorical'"):
+        model.interpolate(*model.sample(2, seed=0))
+
+
 def test_no_prior_is_fitted_to_discrete_codes(run: Path) -> None:
     with pytest.raises(ConfigError, match=r"no points of a continuous space.*got 'categorical'"):
         workflows.fit_prior(load(run), "digits", quiet=True)

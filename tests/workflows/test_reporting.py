@@ -225,7 +225,7 @@ def test_a_folder_that_is_neither_is_refused(tmp_path: Path) -> None:
         molvae.make_report(tmp_path / "nowhere", tmp_path / "r.html")
     with pytest.raises(InputError, match="nothing to report on"):
         molvae.make_report([], tmp_path / "r.html")
-    with pytest.raises(InputError, match="the place of a folder"):
+    with pytest.raises(InputError, match="is a directory"):
         molvae.make_report(tmp_path / "other", tmp_path)
     assert not (tmp_path / "r.html").exists()
 
