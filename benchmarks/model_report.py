@@ -225,6 +225,13 @@ def picture(content: Content, published: Mapping[str, Any] | None) -> bytes:
     return as_png(figure)
 
 
+def tradeoff_picture(content: Content, published: Mapping[str, Any] | None) -> bytes:
+    """FCD against reconstruction alone (PNG)."""
+    figure = Figure(figsize=(7.5, 5.0), layout="constrained")
+    plot_tradeoff(figure.subplots(), series(content), published, PRIORS)
+    return as_png(figure)
+
+
 def series(content: Content) -> dict[str, list[TradeoffPoint]]:
     """A colour for each prior, a point for each model; the snapshots of a run joined by a line."""
     found: dict[str, list[TradeoffPoint]] = {}
