@@ -165,8 +165,6 @@ def _limits(model: Model, reports: Sequence[Report]) -> str:
         "Samples are not checked for stability, toxicity or synthesis. Invalid strings are not hidden: `--guard` or `--valid-only`.",
         "A guarded or fitted sample is another distribution than N(0, I) decoded: figures compare only where prior and guard are the same.",
     ]
-    if model.fitted_prior is not None:
-        limits.append("The prior was fitted to the codes of the weights before rounding.")
     if any(report["about"]["samples_per_seed"] not in (0, 30_000) for report in reports):
         limits.append("FCDs of fewer than the 30,000 samples of the published ones are larger for that alone.")
     return "\n".join(f"- {line}" for line in limits)
