@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, bfloat16, nn
 
 from molvae.errors import ArtifactError
-from molvae.files import sync_folder
+from molvae.files import exchange, sync_folder
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -44,7 +44,7 @@ def writing(folder: Path) -> Iterator[FolderWriter]:
     Raises:
         ArtifactError: the disk is full, or the place cannot be written to.
     """
-    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    partial = _hidden(folder)
     try:
         partial.mkdir(parents=True)
         writer = FolderWriter(partial)
@@ -165,7 +165,7 @@ def write_through(path: Path, content: bytes) -> None:
 def remove_folder(path: Path) -> None:
     """Remove a folder so that a crash half way leaves no damaged folder under its name."""
     if path.exists():
-        doomed = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+        doomed = _hidden(path)
         path.rename(doomed)
         shutil.rmtree(doomed)
 
@@ -179,10 +179,24 @@ def remove_leftovers(parent: Path) -> list[Path]:
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:
-    if folder.exists():
-        remove_folder(folder)
-    partial.rename(folder)
+    """Give a finished folder its name; one that had it before is gone only when the new one stands."""
+    if folder.exists() and exchange(partial, folder):
+        doomed: Path | None = partial
+    elif folder.exists():  # a file system that swaps no names: for a moment there is nothing under this one
+        doomed = _hidden(folder)
+        folder.rename(doomed)
+        partial.rename(folder)
+    else:
+        doomed = None
+        partial.rename(folder)
     sync_folder(folder.parent)
+    if doomed is not None:
+        shutil.rmtree(doomed)
+
+
+def _hidden(folder: Path) -> Path:
+    """A name beside a folder's that says that what has it is not whole."""
+    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
 
 
 def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

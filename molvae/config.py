@@ -109,7 +109,7 @@ class TrainingConfig(Section):
     log_every: int = Field(default=20, ge=1)
     checkpoint_minutes: float = Field(default=10.0, gt=0)
     devices: int = Field(default=1, ge=1)
-    accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
+    accelerator: Literal["auto", "cpu", "cuda", "gpu"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed", "64-true"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     phase: list[PhaseConfig] = Field(min_length=1)

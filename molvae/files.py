@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import tempfile
@@ -97,6 +98,21 @@ def require_writable(path: str | os.PathLike[str]) -> None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         with tempfile.TemporaryFile(dir=folder):
             pass  # the only way to know
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two folders (or files) swap names in one step, so that neither name is ever without one; False where that cannot be done."""
+    library = ctypes.CDLL(None, use_errno=True)
+    first, second = os.fsencode(one.absolute()), os.fsencode(other.absolute())
+    if hasattr(library, "renameat2"):  # Linux
+        return bool(library.renameat2(_HERE, first, _HERE, second, _SWAP) == 0)
+    if hasattr(library, "renamex_np"):  # macOS
+        return bool(library.renamex_np(first, second, _SWAP) == 0)
+    return False
+
+
+_HERE, _SWAP = -100, 2
+"""AT_FDCWD, and what both systems call a swap (RENAME_EXCHANGE, RENAME_SWAP)."""
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -128,7 +128,7 @@ class Model:
         noise: torch.Tensor | None = None
         for start in range(0, len(records), ENCODE_BLOCK):
             rows = order[start : start + ENCODE_BLOCK]
-            q = self.vae.encode(self._batch(records, rows).to(self.vae.device))
+            q = self.vae.encode(self._batch(records, rows).to(self.vae.device, self.vae.dtype))
             if sampled and noise is None:
                 noise = q.noise(len(records), generator(seed, SAMPLE_STREAM))
             points = q.centre if noise is None else q.transform(noise[torch.from_numpy(rows)])
@@ -143,6 +143,7 @@ class Model:
             self.codec.encode(records)
             raise
 
+    @torch.inference_mode()
     def decode(self, z: NDArray[Any] | torch.Tensor, *, guard: bool = False, watch: Watch | None = None) -> Records:
         """The record that each latent point means: greedy, in float32, the same whatever the batch.
 

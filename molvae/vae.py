@@ -75,6 +75,11 @@ class VAE(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the parameters."""
+        return next(self.parameters()).dtype
+
     def encode(self, batch: Batch) -> FromNoise:
         """q(z | x) for every record of the batch."""
         return self.posterior(self.encoder(batch))  # type: ignore[no-any-return]
@@ -85,4 +90,4 @@ class VAE(nn.Module):
 
     def decode(self, z: Float[Tensor, "batch latent"], max_length: int) -> Tensor:
         """The record that each latent point means, as units: tokens, or pixels in [0, 1]."""
-        return self.likelihood.units(self.decoder.generate(z, max_length))
+        return self.likelihood.units(self.decoder.generate(z.to(self.dtype), max_length))

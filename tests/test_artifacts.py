@@ -78,6 +78,27 @@ def test_a_folder_replaces_the_earlier_one(tmp_path: Path) -> None:
     assert artifacts.Folder(tmp_path / "model").json("config.json")["seed"] == 2
 
 
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_folder_that_is_replaced_stands_until_the_new_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swaps: bool
+) -> None:
+    """Whatever removes the old folder finds the new one, whole, under its name: a crash there loses neither."""
+    write(tmp_path / "model", seed=1)
+    seen = []
+
+    def removing(path: Path, **options: object) -> None:
+        seen.append((path.name, artifacts.Folder(tmp_path / "model").json("config.json")["seed"]))
+        original(path, **options)
+
+    original = shutil.rmtree
+    monkeypatch.setattr(artifacts.shutil, "rmtree", removing)
+    if not swaps:
+        monkeypatch.setattr(artifacts, "exchange", lambda one, other: False)
+    write(tmp_path / "model", seed=2)
+    assert seen and all(seed == 2 and name.endswith(artifacts.PARTIAL) for name, seed in seen)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
 def test_a_full_disk_is_said_in_one_line_and_leaves_the_earlier_folder(tmp_path: Path) -> None:
     write(tmp_path / "model", seed=1)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

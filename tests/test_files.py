@@ -1,11 +1,12 @@
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from molvae.errors import InputError
-from molvae.files import atomic_write, require_writable
+from molvae.files import atomic_write, exchange, require_writable
 
 
 def test_the_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
@@ -61,3 +62,13 @@ def test_a_place_is_looked_at_before_the_work(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message) as refused:
             require_writable(place)
         assert "Make room" not in str(refused.value) and "Choose another place" in str(refused.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system of a test need not swap names elsewhere")
+def test_two_folders_swap_their_names(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "content").write_text(name)
+    assert exchange(tmp_path / "one", tmp_path / "other")
+    assert (tmp_path / "one" / "content").read_text() == "other" and (tmp_path / "other" / "content").read_text() == "one"
+    assert not exchange(tmp_path / "one", tmp_path / "nothing") and (tmp_path / "one").exists()

@@ -54,8 +54,8 @@ class Batch(Protocol):
         """Records in this shard."""
         ...
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """The same batch on another device."""
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None, non_blocking: bool = False) -> Self:
+        """The same batch on another device, what is no number of a token in ``dtype``."""
         ...
 
 
@@ -116,8 +116,10 @@ class TokenBatch:
         """What the decoder reads under teacher forcing: the string shifted right behind ``END``, (batch, length)."""
         return torch.nn.functional.pad(self.tokens[:, :-1], (1, 0), value=END)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> TokenBatch:
-        """The same batch on another device."""
+    def to(
+        self, device: torch.device | str, dtype: torch.dtype | None = None, non_blocking: bool = False
+    ) -> TokenBatch:
+        """The same batch on another device; ids stay whole numbers."""
         return replace(
             self,
             tokens=self.tokens.to(device, non_blocking=non_blocking),
@@ -145,9 +147,11 @@ class PixelBatch:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> PixelBatch:
-        """The same batch on another device."""
-        return replace(self, pixels=self.pixels.to(device, non_blocking=non_blocking))
+    def to(
+        self, device: torch.device | str, dtype: torch.dtype | None = None, non_blocking: bool = False
+    ) -> PixelBatch:
+        """The same batch on another device, in another precision if one is given."""
+        return replace(self, pixels=self.pixels.to(device, dtype, non_blocking=non_blocking))
 
 
 def strings(batch: Batch) -> TokenBatch:

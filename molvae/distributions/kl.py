@@ -74,9 +74,9 @@ def divergence(q: Distribution, p: Distribution) -> Tensor:
 
 
 def log_density(distribution: Distribution, z: Float[Tensor, "*sample latent"]) -> Float[Tensor, "*sample"]:
-    """log p(z) in nats per latent point, whether or not the distribution has it per dimension."""
+    """log p(z) in nats per latent point, whether the distribution has it per dimension, per latent of several, or of the point."""
     log_prob: Tensor = distribution.log_prob(z)
-    return log_prob if distribution.event_shape else log_prob.sum(-1)
+    return log_prob.sum(-1) if log_prob.ndim == z.ndim else log_prob
 
 
 def check_kl(posterior: Posterior, prior: Prior) -> None:

@@ -82,8 +82,17 @@ class LocationScale(Reparameterised):
         return self.transform(noise.to(self.loc.device))
 
     def log_prob(self, value: Float[Tensor, "*sample latent"]) -> Float[Tensor, "*sample latent"]:
-        """log q(z) in nats, per latent dimension; -inf outside the support."""
-        return self.kernel.log_density((value - self.loc) / self.scale) - self.log_scale
+        """log q(z) in nats, per latent dimension; -inf outside the support, of which the rounding of a sample is no part."""
+        return self.kernel.log_density(self._noise_of(value)) - self.log_scale
+
+    def _noise_of(self, value: Tensor) -> Tensor:
+        """e of z = m + s e; where rounding m + s e to a number has carried e to the edge of its support or over it, just inside."""
+        e = (value - self.loc) / self.scale
+        if not self.kernel.bounded:
+            return e
+        eps = torch.finfo(e.dtype).eps
+        rounded = eps * (1 + (value.abs() + self.loc.abs()) / self.scale)
+        return torch.where((e.abs() >= 1) & (e.abs() <= 1 + 2 * rounded), e.sign() * (1 - eps), e)
 
     def cdf(self, value: Float[Tensor, "*sample latent"]) -> Float[Tensor, "*sample latent"]:
         """The probability of a coordinate up to ``value``, per latent dimension."""

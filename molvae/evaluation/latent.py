@@ -59,7 +59,7 @@ def latent_figures(vae: VAE, batches: Iterable[Batch], seed: int = 0) -> dict[st
     vae.eval()
     sums, means = _Sums(), []
     for index, batch in enumerate(batches):
-        batch = batch.to(vae.device)
+        batch = batch.to(vae.device, vae.dtype)
         q = vae.encode(batch)
         noise = q.noise(len(batch), generator(seed, index))
         z = q.transform(noise)

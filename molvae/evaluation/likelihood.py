@@ -78,7 +78,7 @@ def evidence(
     posterior, prior = copy.deepcopy(vae.posterior).double(), copy.deepcopy(vae.prior).double()
     parts = []
     for index, batch in enumerate(batches):
-        batch = batch.to(vae.device)
+        batch = batch.to(vae.device, vae.dtype)
         q, p = posterior(vae.encoder(batch).double()), prior.distribution()
         noise = generator(seed, index, NOISE_STREAM)
         drawn = [_weigh(vae, batch, q.transform(q.noise(len(batch), noise)), q, p) for _ in range(num_samples)]
@@ -91,13 +91,13 @@ def evidence(
 
 def covers(vae: VAE, batch: Batch) -> bool:
     """Whether q(z | x) is positive wherever the prior is; where it is not, no K makes the estimate more than a bound."""
-    q = vae.encode(batch.to(vae.device))
+    q = vae.encode(batch.to(vae.device, vae.dtype))
     return not (isinstance(q, LocationScale) and q.kernel.bounded)
 
 
 def _weigh(vae: VAE, batch: Batch, z: Tensor, q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
     """log p(x | z) and the logarithm of the importance weight of one latent point a record."""
-    scores = vae.decoder(z.to(next(vae.decoder.parameters()).dtype), batch)
+    scores = vae.decoder(z.to(vae.dtype), batch)
     said = -vae.likelihood(scores.double(), batch).loss
     return said, said + log_density(p, z) - log_density(q, z)
 

@@ -72,7 +72,7 @@ def unit_accuracy(model: Model, records: Records) -> float | None:
     """Share of units (tokens, pixels) whose arg max is right under teacher forcing from the mean."""
     correct = total = 0
     for start in range(0, len(records), ENCODE_BLOCK):
-        batch = model.codec.encode(records[start : start + ENCODE_BLOCK]).to(model.vae.device)
+        batch = model.codec.encode(records[start : start + ENCODE_BLOCK]).to(model.vae.device, model.vae.dtype)
         scores = model.vae.decoder(model.vae.encode(batch).centre, batch)
         match = model.vae.likelihood(scores, batch, 0.5)
         correct += int(match.num_correct.sum())

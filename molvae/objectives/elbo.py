@@ -144,7 +144,7 @@ class ELBO(Bound):
             return mean_over_records(sum_dimensions(kl), batch.place)
         per_dimension = mean_over_records(kl, batch.place)
         whole = sum_over_processes(per_dimension) / batch.place.num_shards
-        return torch.where(whole > self.free_bits, per_dimension, per_dimension.new_tensor(self.free_bits)).sum()
+        return torch.where(whole > self.free_bits, per_dimension, per_dimension.new_full((), self.free_bits)).sum()
 
 
 @OBJECTIVES.register("pretraining")

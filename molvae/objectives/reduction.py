@@ -34,4 +34,8 @@ def mean_over_units(values: Tensor, place: Place) -> Tensor:
 
 def detached(figures: dict[str, Tensor | float], device: torch.device) -> dict[str, Tensor]:
     """Figures for the log: scalars without gradient, on the device of the loss."""
-    return {name: torch.as_tensor(value, device=device).detach() for name, value in figures.items()}
+    # Not `as_tensor`: a number that is copied to a GPU makes every step wait for it; one that is filled in does not.
+    return {
+        name: value.detach() if isinstance(value, Tensor) else torch.full((), value, device=device)
+        for name, value in figures.items()
+    }

@@ -83,4 +83,4 @@ def num_maps(name: str) -> int:
 
 def fusible(parameters: Mapping[str, nn.Parameter]) -> bool:
     """Whether torch has Adam as one kernel for these."""
-    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in parameters.values())
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters.values())

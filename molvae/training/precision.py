@@ -15,16 +15,21 @@ WORTHWHILE = 1.2
 """bf16 costs precision; it must be faster by this factor to be chosen."""
 
 
+def choose_device_type(accelerator: str) -> str:
+    """``cpu`` or ``cuda``: what ``auto`` means on this machine, and another name for the latter, ``gpu``."""
+    if accelerator == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if accelerator == "gpu" else accelerator
+
+
 def choose_precision(device_type: str) -> Precision:
     """The faster number format for matrix products on this machine.
 
     Args:
-        device_type: ``cpu``, ``cuda`` or ``mps``.
+        device_type: ``cpu`` or ``cuda``.
     """
     if device_type == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    if device_type != "cpu":
-        return "32-true"
     return "bf16-mixed" if bf16_speedup() >= WORTHWHILE else "32-true"
 
 

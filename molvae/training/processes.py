@@ -21,7 +21,8 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from molvae.errors import MolvaeError
+from molvae.errors import ConfigError, MolvaeError
+from molvae.training.precision import choose_device_type
 
 LIFELINE = "MOLVAE_LIFELINE"
 """Names the pipe by which a process learns that the one that started it is gone."""
@@ -41,26 +42,43 @@ def open_fabric(
     """A launched Fabric for this process: alone, or joined with the others that it was started with.
 
     Args:
-        accelerator: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+        accelerator: ``cpu``, ``cuda`` or ``auto``.
         precision: as ``choose_precision`` gives it.
         num_threads: threads of this process on the CPU; None leaves torch's own.
         timeout_seconds: after which a process that hangs ends the job; one that died is noticed at once.
+
+    Raises:
+        ConfigError: a job whose variables do not fit together.
     """
     _hold_lifeline()
+    device_type = choose_device_type(accelerator)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # a progress bar is no place for its greetings
     if in_process_group():
         strategy = DDPStrategy(timeout=timedelta(seconds=timeout_seconds))
-        num_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        num_nodes = int(os.environ.get("WORLD_SIZE", "1")) // num_local
-        fabric = Fabric(
-            accelerator=accelerator, strategy=strategy, devices=num_local, num_nodes=num_nodes, precision=precision
-        )
+        num_local, num_nodes = shape_of_job(os.environ)
+        try:
+            fabric = Fabric(
+                accelerator=device_type, strategy=strategy, devices=num_local, num_nodes=num_nodes, precision=precision
+            )
+        except (RuntimeError, ValueError) as error:  # what SLURM was asked for does not fit together
+            raise ConfigError("a job of several processes that cannot be joined", where="the job's variables",
+                              got=" ".join(str(error).split()),
+                              expected="torchrun's, or those of srun --ntasks-per-node=N") from error  # fmt: skip
     else:
-        fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+        fabric = Fabric(accelerator=device_type, devices=1, precision=precision)
     fabric.launch()
     if num_threads is not None:
         torch.set_num_threads(num_threads)
     return fabric
+
+
+def shape_of_job(environment: Mapping[str, str]) -> tuple[int, int]:
+    """Processes on each machine, and machines, of the job that this process is one of (torchrun's variables or SLURM's)."""
+    if "WORLD_SIZE" in environment:
+        per_machine = int(environment.get("LOCAL_WORLD_SIZE", "1"))
+        return per_machine, int(environment["WORLD_SIZE"]) // per_machine
+    machines = int(environment.get("SLURM_NNODES", "1"))
+    return int(environment.get("SLURM_NTASKS", "1")) // machines, machines
 
 
 def close_fabric(fabric: Fabric) -> None:

@@ -114,7 +114,7 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """One step of the optimiser, with its share of the log."""
         clock, phase, now = self.clock, self.phase, self.now
-        batch = batch.to(self.fabric.device, non_blocking=True)
+        batch = batch.to(self.fabric.device, self._dtype, non_blocking=True)
         clock.learning_rate = self.schedule(now.epoch)
         seed_global_generator(self.fabric.device, hash((clock.seed, clock.index, self.fabric.global_rank)) % 2**63)
         with self.fabric.autocast():
@@ -197,6 +197,8 @@ class Trainer:
             self.save()
             raise KeyboardInterrupt
         self._validate_if_due()
+        if self._phase_is_over():
+            return  # its end is saved with the last record of the log
         idle = time.monotonic() - self._saved
         patience = plan.checkpoint_seconds
         late = patience is not None and idle > (patience if clock.batch else 0.1 * patience)
@@ -219,6 +221,7 @@ class Trainer:
     def _enter_phase(self, state: State | None = None) -> None:
         """Put the objective on the device, free what learns, build the optimiser; take up a saved state, if any."""
         objective = self.fabric.to_device(self.fabric.strategy.precision.convert_module(self.phase.objective))
+        self._dtype = next(objective.parameters()).dtype
         self.parameters = freeze_all_but(objective, self.phase.trainable)
         self.schedule = self.phase.schedule
         self.optimizer = self.phase.optimizer.build(self.parameters, self.schedule(0.0))

@@ -22,11 +22,11 @@ from molvae.likelihoods import LIKELIHOODS
 from molvae.model import Model, find
 from molvae.objectives import OBJECTIVES
 from molvae.schedules import Step
-from molvae.training import OPTIMIZERS, Phase, Plan, choose_num_threads, choose_precision
+from molvae.training import OPTIMIZERS, Phase, Plan, choose_device_type, choose_num_threads, choose_precision
 from molvae.training.phases import freeze_all_but
 from molvae.vae import VAE
 from molvae.workflows.environment import environment
-from molvae.workflows.preparation import check_data
+from molvae.workflows.preparation import VOCABULARY, check_data
 from molvae.workflows.snapshots import require_multiple
 
 START = "start"
@@ -42,7 +42,7 @@ FIRST_FILES = (
     "rejects-valid.csv",
     "rejects-test.csv",
     "split.parquet",
-    "vocabulary.csv",
+    VOCABULARY,
     "checkpoints",
     START,
 )
@@ -98,17 +98,10 @@ def _device_type(accelerator: str) -> str:
     Raises:
         ConfigError: one that this machine does not have.
     """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if accelerator == "auto":
-        return next(kind for kind, here in present.items() if here)
-    kind = accelerator.replace("gpu", "cuda" if present["cuda"] or not present["mps"] else "mps")
-    if not present[kind]:
-        raise ConfigError(
-            "a device that this machine does not have",
-            where="training.accelerator",
-            got=f"'{accelerator}'",
-            expected=f"one of auto, {', '.join(kind for kind, here in present.items() if here)}",
-        )
+    kind = choose_device_type(accelerator)
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("a device that this machine does not have", where="training.accelerator", got=f"'{accelerator}'",
+                          expected="one of auto, cpu")  # fmt: skip
     return kind
 
 

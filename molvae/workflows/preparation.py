@@ -28,6 +28,9 @@ from molvae.files import atomic_write
 from molvae.workflows.reading import reading
 from molvae.workflows.records import mostly_canonical
 
+VOCABULARY = "vocabulary.csv"
+"""Written when all files of a run have been read."""
+
 VALIDATION_BATCH = 500
 RARE = 10
 """Training molecules below which a token is named as rare."""
@@ -182,7 +185,7 @@ class _Strings:
         if not self.main:
             return
         report = table.report()
-        path = self.run / "vocabulary.csv"
+        path = self.run / VOCABULARY
         with atomic_write(path) as file:
             report.to_csv(file, index=False)
         self.say(f"vocabulary: {len(report)} tokens ({self.config.data.tokenizer}-level) → {path}")

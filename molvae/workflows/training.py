@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ from molvae.workflows.card import model_card
 from molvae.workflows.environment import environment
 from molvae.workflows.outcome import outcome
 from molvae.workflows.pictures import draw_run
-from molvae.workflows.preparation import Prepared, prepare
+from molvae.workflows.preparation import VOCABULARY, Prepared, prepare
 from molvae.workflows.refitting import at_its_end
 from molvae.workflows.run_report import write_run_report
 from molvae.workflows.snapshots import SnapshotMonitor
@@ -191,6 +192,8 @@ class _Run:
         codec = None if start is None else start.codec
         if self.main:
             prepared = prepare(self.settings, self.run, codec, self._say, show=not self.quiet)
+        elif self.settings.data.codec == "smiles":  # for as long as it takes: a barrier has a time limit
+            _wait_for(self.run / VOCABULARY, seconds=math.inf)
         self.fabric.barrier()
         return prepared if self.main else prepare(self.settings, self.run, codec, _silent, main=False)
 

@@ -93,3 +93,17 @@ def test_a_scale_too_small_for_float32_keeps_its_logarithm():
     q = LocationScale(torch.zeros(1, 1), torch.full((1, 1), -200.0), KERNELS["tricube"])
     assert q.scale.item() == 0
     assert q.entropy().item() == pytest.approx(-200 - KERNELS["tricube"].negative_entropy)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sample_has_a_density_however_narrow_the_posterior(kind):
+    """In float32 m + s e is rounded, and e found from it may lie outside [-1, 1], where a density is 0."""
+    random = torch.Generator().manual_seed(0)
+    loc, log_scale = torch.randn(20_000, 4, generator=random), torch.full((20_000, 4), -9.0)
+    q = LocationScale(loc, log_scale, KERNELS[kind])
+    z = q.rsample(generator=random)
+    assert q.log_prob(z).isfinite().all()
+    if kind == "uniform":  # its density is one number: 1 / (2 s)
+        torch.testing.assert_close(q.log_prob(z), torch.full_like(z, 9.0 - math.log(2)))
+    if q.kernel.bounded:
+        assert (q.log_prob(loc + 1.05 * q.scale) == -math.inf).all()

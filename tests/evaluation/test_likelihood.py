@@ -12,6 +12,7 @@ from torch.distributions import MultivariateNormal
 from molvae.data.batches import PixelBatch
 from molvae.errors import InputError
 from molvae.evaluation.likelihood import covers, evidence
+from molvae.objectives.enumeration import every_point
 from molvae.vae import VAE
 from tests.conftest import pixel_vae
 
@@ -100,6 +101,23 @@ def test_a_bounded_posterior_gives_a_bound_and_is_said_to() -> None:
         batch = PixelBatch.whole(torch.ones(4, 6))
         assert covers(vae, batch) == whole
         assert torch.isfinite(evidence(vae, [batch], 50).nll).all()
+
+
+@pytest.mark.parametrize(("num_latents", "num_values"), [(1, 10), (3, 4)])
+def test_discrete_latents_have_the_likelihood_of_enumeration(num_latents: int, num_values: int) -> None:
+    torch.manual_seed(0)
+    mlp, categorical = {"kind": "mlp", "hidden_sizes": [8]}, {"kind": "categorical"}
+    spec = {"encoder": mlp, "posterior": categorical, "prior": {**categorical, "num_values": num_values}, "decoder": mlp,
+            "likelihood": {"kind": "bernoulli_pixels"}}  # fmt: skip
+    vae = VAE.from_spec(spec, num_pixels=5, latent_size=num_latents * num_values).double()
+    batch = PixelBatch.whole(grey(6).pixels.round())
+    with torch.no_grad():
+        points = every_point(num_latents, num_values).double()
+        said = torch.stack([-vae.likelihood(vae.decoder(z.expand(6, -1), batch), batch).loss for z in points])
+        exact = num_latents * math.log(num_values) - said.logsumexp(0)
+    found = evidence(vae, [batch], 4000)
+    torch.testing.assert_close(found.nll, exact, atol=0.02, rtol=0)
+    assert (found.bound > exact).all()
 
 
 def test_a_relaxed_loss_has_no_likelihood_and_no_sample_no_estimate() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 
-from molvae.errors import MolvaeError
+from molvae.errors import ConfigError, MolvaeError
 from molvae.training import Checkpoints, open_fabric, supervise
+from molvae.training.processes import shape_of_job
 from tests.training import jobs, toy
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +133,37 @@ def _alive(group: int) -> bool:
 def _losses(folder: Path) -> list[float]:
     records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
     return [record["loss"] for record in records if "loss" in record]
+
+
+def test_the_shape_of_a_job_is_read_from_torchrun_or_slurm() -> None:
+    assert shape_of_job({"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "SLURM_NTASKS": "2"}) == (4, 2)
+    assert shape_of_job({"SLURM_NTASKS": "2"}) == (2, 1)
+    assert shape_of_job({"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "4"}) == (4, 2)
+
+
+SLURM = {
+    "SLURM_NTASKS": "2", "SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "12345", "SLURM_NNODES": "1", "SLURM_NODEID": "0",
+    "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODELIST": "127.0.0.1", "SLURM_JOB_NODELIST": "127.0.0.1",
+}  # fmt: skip
+
+
+def test_a_job_that_cannot_be_joined_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="--ntasks-per-node=2"):
+        open_fabric("cpu", "32-true", 1)
+
+
+def test_the_processes_of_a_slurm_job_find_each_other() -> None:
+    """Started as ``srun`` starts them: no torchrun, a rank in SLURM's variables."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = "from molvae.training import open_fabric; f = open_fabric('cpu', '32-true', 1, 60); print(f.world_size, f.global_rank)"
+    shared = {**SLURM, "SLURM_NTASKS_PER_NODE": "2", "MASTER_PORT": str(port)}
+    jobs = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
+                         env={**os.environ, **shared, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)})
+        for rank in range(2)
+    ]  # fmt: skip
+    assert [job.communicate(timeout=120)[0].strip() for job in jobs] == ["2 0", "2 1"]
