@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -51,6 +52,12 @@ def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 
 PartT = TypeVar("PartT", bound=Part)
+
+PLAIN: dict[str, tuple[tuple[type, ...], str]] = {
+    "int": ((numbers.Integral,), "a whole number"), "float": ((numbers.Real,), "a number"), "bool": ((bool,), "true or false"),
+    "str": ((str,), "a word"),
+}  # fmt: skip
+"""The types of arguments that are checked by their annotation alone."""
 
 
 class Axis(Generic[PartT]):
@@ -103,7 +110,7 @@ class Axis(Generic[PartT]):
                 class asks for them and the specification does not already have them.
 
         Raises:
-            ConfigError: an unknown kind, an unknown argument (with the nearest match), a missing one.
+            ConfigError: an unknown kind, an unknown argument (with the nearest match), a missing one, one of another type.
         """
         arguments = dict(spec)
         kind = arguments.pop("kind", None)
@@ -120,6 +127,7 @@ class Axis(Generic[PartT]):
                     expected=f"one of {', '.join(choice)}" if choice else "no keys",
                     hint=f"Did you mean '{near[0]}'?" if near else None,
                 )
+            self._require_type(f"{self.name}.{name}", known[name].annotation, arguments[name])
         for name, value in context.items():
             if name in known:
                 arguments.setdefault(name, value)
@@ -128,3 +136,17 @@ class Axis(Generic[PartT]):
             raise ConfigError(f"{self.name} '{kind}' lacks an argument", where=f"{self.name}.{missing[0]}",
                               expected=", ".join(missing))
         return self[kind](**arguments)
+
+    @staticmethod
+    def _require_type(where: str, annotation: Any, value: Any) -> None:
+        """Refuse a word where a number belongs, before anything is made with it; what is more than a plain type looks for itself.
+
+        Raises:
+            ConfigError: a value of another type.
+        """
+        wanted = PLAIN.get(annotation if isinstance(annotation, str) else getattr(annotation, "__name__", ""))
+        if wanted is None:
+            return
+        types, words = wanted
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types) or value != value:
+            raise ConfigError("a value that cannot be", where=where, got=repr(value), expected=words)

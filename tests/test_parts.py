@@ -18,7 +18,7 @@ def axis():
 
     @shapes.register("circle")
     class Circle(Shape):
-        def __init__(self, radius: float, centre: tuple[float, float] = (0.0, 0.0)):
+        def __init__(self, radius: "float", centre: tuple[float, float] = (0.0, 0.0)):
             self.radius, self.centre = radius, centre
 
     @shapes.register("dot")
@@ -64,6 +64,11 @@ def test_a_spec_is_not_changed_by_building_from_it(axis):
     ({"kind": "dot", "size": 1}, r"shape\.size.*expected no keys"),
     ({"kind": "dot", "kwargs": 1}, r"shape\.kwargs"),
     ({"kind": "circle"}, r"lacks an argument at shape\.radius"),
+    ({"kind": "circle", "radius": "wide"}, r"a value that cannot be at shape\.radius: got 'wide'; expected a number"),
+    ({"kind": "circle", "radius": float("nan")}, r"shape\.radius: got nan"),
+    ({"kind": "circle", "radius": True}, r"shape\.radius: got True"),
+    ({"kind": "net", "num_features": 2.5}, r"shape\.num_features: got 2\.5; expected a whole number"),
+    ({"kind": "net", "num_features": 2, "bias": "maybe"}, r"shape\.bias.*expected true or false"),
     ({"radius": 1}, r"no kind given for the shape.*circle, dot, net"),
 ])
 def test_a_wrong_spec_is_refused_with_what_would_be_right(axis, spec, message):

@@ -90,7 +90,7 @@ def score(
             hint="`molvae score qed mine.smi`, or `molvae score --command ./mine.py mine.smi`.",
         )
     table = workflows.score(
-        oracle.split(",") if oracle else None,
+        split_names(oracle) if oracle else None,
         data,
         output,
         command=command,
@@ -112,6 +112,18 @@ def oracles(seed: Seed = 0, quiet: Quiet = False) -> None:
 
     for name, description in list_oracles().items():
         say(f"{name:26s}{description}", quiet)
+
+
+def split_names(text: str) -> list[str]:
+    """Names between commas, but for commas inside brackets, which are those of a SMARTS pattern."""
+    names, depth = [""], 0
+    for character in text:
+        depth += (character in "[(") - (character in "])")
+        if character == "," and depth == 0:
+            names.append("")
+        else:
+            names[-1] += character
+    return names
 
 
 def register(app: typer.Typer) -> None:

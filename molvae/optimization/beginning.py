@@ -113,6 +113,7 @@ def prepare(
     seed: int = 0,
 ) -> Beginning:
     """Read and check what a new campaign is to begin with; see `molvae.optimization.campaign.Campaign.create`."""
+    maximize, minimize, constraints = (_several(each) for each in (maximize, minimize, constraints))
     objectives = choose_objectives(list(outputs), list(maximize) or _not_constrained(outputs, constraints, minimize), list(minimize))
     spec = choose_strategy(strategy, has_model=model is not None, arguments=arguments)
     if library is None and STRATEGIES[spec["kind"]].needs_library:
@@ -140,7 +141,15 @@ def prepare(
                          got=f"{len(start.molecules):,}", expected=f"at most {budget:,}",
                          hint="Molecules to choose from are given with --library.")  # fmt: skip
     molecules, num_unusable = ([], 0) if library_file is None else read_library(library_file)
+    if library_file is not None and not molecules:
+        raise InputError("a library without a molecule", where=f"--library {library}", got=f"{num_unusable:,} lines that are none",
+                         expected="a file of SMILES")  # fmt: skip
     return Beginning(settings, start, molecules, num_unusable)
+
+
+def _several(names: str | Sequence[str]) -> Sequence[str]:
+    """One name stands for a list of one."""
+    return [names] if isinstance(names, str) else names
 
 
 def _not_constrained(outputs: Sequence[str], constraints: Sequence[str], minimize: Sequence[str]) -> list[str]:

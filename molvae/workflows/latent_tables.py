@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise InputError("a file that is no table of latent points", where=path, got=f"'{path.suffix}'",
                          expected=".parquet or .csv", hint=_ADVICE)  # fmt: skip
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError, pa.ArrowException) as error:
-        raise InputError("a table that cannot be read", where=path, got=str(error).splitlines()[0],
+        return pd.read_parquet(path) if kind_of(path) == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError, EOFError, zlib.error, pa.ArrowException) as error:  # the last but one of a .gz that is cut off
+        raise InputError("a table that cannot be read", where=path, got=(str(error).splitlines() or [type(error).__name__])[0],
                          expected="a .parquet or .csv file") from error  # fmt: skip

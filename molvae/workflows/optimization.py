@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from molvae.errors import ConfigError, FailingOracleError, InputError
-from molvae.files import atomic_write
+from molvae.files import atomic_write, require_writable
 from molvae.optimization.beginning import REJECTS, choose_strategy
 from molvae.optimization.campaign import Campaign
 from molvae.optimization.constraints.constraint import canonical, unknown_names
@@ -96,8 +96,10 @@ def optimize(
         FailingOracleError: the first calls all failed in one way; the campaign has lost nothing.
     """
     given = filled(
-        {"model": model, "oracle": oracle, "oracle_command": command, "manual": manual, "maximize": maximize,
-         "minimize": minimize, "constraints": [constraints] if isinstance(constraints, str) else constraints,
+        {"model": model, "oracle": oracle, "oracle_command": command, "manual": manual,
+         "maximize": [maximize] if isinstance(maximize, str) else maximize,
+         "minimize": [minimize] if isinstance(minimize, str) else minimize,
+         "constraints": [constraints] if isinstance(constraints, str) else constraints,
          "strategy": strategy, "goal": goal, "budget": budget, "batch_size": batch_size, "init": init,
          "library": library, "seed": seed, "time_limit": time_limit, "retries": retries, "num_workers": num_workers,
          "executor": executor, "keep_going": keep_going},
@@ -145,8 +147,8 @@ def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
         settings.names = [name_of(spec) for spec in specs]
         settings = resolve_limits(settings, oracles)
     return Campaign.create(
-        out, refit=refit, outputs=outputs, oracle=settings, budget=wishes["budget"] or BUDGET,
-        batch_size=wishes["batch_size"] or BATCH_SIZE, seed=wishes["seed"] or 0,
+        out, refit=refit, outputs=outputs, oracle=settings, budget=BUDGET if wishes["budget"] is None else wishes["budget"],
+        batch_size=BATCH_SIZE if wishes["batch_size"] is None else wishes["batch_size"], seed=wishes["seed"] or 0,
         **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "goal", "model",
                                            "init", "library")},
     )  # fmt: skip
@@ -266,13 +268,16 @@ def ask(
     Raises:
         InputError: there is nothing to ask for.
     """
+    if output is not None:
+        require_writable(output)  # before molecules are set apart for a table that nobody gets
     with Campaign.open(folder, model, refit) as campaign:
         asked = campaign.pending if pending else campaign.ask(num)
         left, waiting = campaign.budget_left, campaign.num_pending
         objectives = campaign.settings.measured
     if asked.empty and not pending:
         raise InputError("nothing to ask for", where=folder, got=f"{left} labels left of the budget, {waiting} of them asked for",
-                         hint="Tell results, or raise the budget: molvae optimize --resume --budget.")  # fmt: skip
+                         hint="The strategy finds no more molecules that the constraints admit." if left > waiting
+                         else "Tell results, or raise the budget: molvae optimize --resume --budget.")  # fmt: skip
     if output is not None:
         with atomic_write(output) as file:
             writer = csv.writer(file, lineterminator="\n")

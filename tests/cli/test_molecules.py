@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -85,6 +86,13 @@ def test_latent_points_that_cannot_be_are_refused(
     pd.DataFrame(columns).to_csv(tmp_path / "z.csv", index=False)
     answer = molvae("decode", finished_run, "z.csv")
     assert answer.status == 2 and expected in answer.err and len(answer.err.splitlines()) == 1
+
+
+def test_a_compressed_table_that_is_cut_off_is_no_interruption(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    table = gzip.compress(("z0,z1,z2,z3\n" + "0.1,0.2,0.3,0.4\n" * 500).encode())
+    (tmp_path / "z.csv.gz").write_bytes(table[: len(table) // 2])
+    answer = molvae("decode", finished_run, "z.csv.gz")
+    assert answer.status == 2 and "a table that cannot be read" in answer.err
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x00\xff" * 500])

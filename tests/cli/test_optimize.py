@@ -68,6 +68,7 @@ def test_ones_own_program_with_failures_ends_with_status_3(molvae: Molvae) -> No
 def test_people_ask_and_tell(molvae: Molvae) -> None:
     made = molvae("optimize", "--manual", "--maximize", "activity", "--budget", 12, *TOY, "--out", "lab")
     assert made.status == 0 and "molvae ask lab -n 5 -o batch.csv" in made.out
+    assert molvae("ask", "lab", "-n", 6, "-o", ".").status == 2  # and no molecule is set apart for it
     asked = molvae("ask", "lab", "-n", 6, "-o", "batch.csv")
     assert asked.status == 0 and "6 molecules" in asked.out
     rows = table(Path("batch.csv"))

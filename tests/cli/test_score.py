@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import molvae as package
+from molvae.cli.score import split_names
 from molvae.oracles import list_oracles
 from tests.cli.conftest import Molvae
 from tests.oracles.misbehaving import length, write_program
@@ -37,6 +38,11 @@ def test_a_hostile_file_keeps_a_row_per_line(molvae: Molvae, tmp_path: Path) -> 
     assert table["reason"][[1, 4, 6]].tolist() == ["an empty line", "not UTF-8 text", "longer than 1,000 characters"]
     assert float(table["QED"][0]) == pytest.approx(0.40680796565539457, abs=1e-15)
     assert len(table["smiles"][6]) < 300
+
+
+def test_names_stand_between_commas_outside_brackets() -> None:
+    assert split_names("qed,smarts:[C,N;!$(O,S)],sa") == ["qed", "smarts:[C,N;!$(O,S)]", "sa"]
+    assert split_names("qed") == ["qed"]
 
 
 def test_all_well_is_status_0_and_quiet_is_quiet(molvae: Molvae, tmp_path: Path) -> None:

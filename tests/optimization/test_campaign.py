@@ -165,6 +165,7 @@ def test_a_value_that_is_no_number_is_a_failure_and_never_a_score(tmp_path: Path
         ({"arguments": {"strid": 2}}, "unknown key for strategy 'toy'.*Did you mean 'stride'"),
         ({"outputs": []}, "a campaign without an objective"),
         ({"outputs": [], "maximize": ["smiles"]}, "without a name of its own"),
+        ({"arguments": {"stride": "two"}}, "strategy.stride: got 'two'; expected a number"),
         ({"init": "nowhere.smi"}, "no such file or data set"),
         ({"model": "nowhere"}, "no such model"),
     ],
@@ -173,6 +174,19 @@ def test_what_cannot_be_is_refused_before_a_folder_is_made(tmp_path: Path, choic
     with pytest.raises((ConfigError, InputError), match=expected):
         toy.start(tmp_path / "c", **choices)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_library_without_a_molecule_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "junk.smi").write_text("foo\nbar\n")
+    with pytest.raises(InputError, match=r"a library without a molecule at --library .*junk.smi: got 2 lines"):
+        toy.start(tmp_path / "c", library=tmp_path / "junk.smi")
+    assert not (tmp_path / "c").exists()
+
+
+def test_one_name_stands_for_a_list_of_one(tmp_path: Path) -> None:
+    with toy.start(tmp_path / "c", maximize="worth", constraints="MW <= 500") as campaign:
+        assert [each.name for each in campaign.settings.objectives] == ["worth"]
+        assert len(campaign.settings.constraints) == 1
 
 
 @pytest.mark.parametrize("kind", ["hybrid", "graph-ga", "tanimoto"])
