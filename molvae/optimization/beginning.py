@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from molvae.artifacts import MANIFEST, PARTIAL
 from molvae.data.tables import write_rejects
 from molvae.errors import ConfigError, InputError
@@ -22,7 +24,7 @@ from molvae.optimization.settings import CampaignSettings, FileSettings, OracleS
 from molvae.optimization.start import StartSet, data_file, read_library, read_start
 from molvae.optimization.strategies import STRATEGIES
 from molvae.oracles.base import Measurement
-from molvae.sections import Spec
+from molvae.sections import Spec, expectation
 
 LIBRARY = "library.smi"
 REJECTS = "rejects.csv"
@@ -122,15 +124,20 @@ def prepare(
         None if data is None or isinstance(data, StartSet) else data_file(data, option)
         for option, data in (("--init", init), ("--library", library))
     )
-    settings = CampaignSettings(
-        seed=seed, budget=budget, batch_size=batch_size,
-        outputs=list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
-        objectives=objectives, constraints=canonical(constraints),
-        strategy=spec, goal=choose_goal(goal, objectives), oracle=oracle or OracleSettings(),
-        model=None if model is None else model_settings(model),
-        init=None if init_file is None else FileSettings.of(init_file),
-        library=None if library_file is None else FileSettings.of(library_file),
-    )  # fmt: skip
+    try:
+        settings = CampaignSettings(
+            seed=seed, budget=budget, batch_size=batch_size,
+            outputs=list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
+            objectives=objectives, constraints=canonical(constraints),
+            strategy=spec, goal=choose_goal(goal, objectives), oracle=oracle or OracleSettings(),
+            model=None if model is None else model_settings(model),
+            init=None if init_file is None else FileSettings.of(init_file),
+            library=None if library_file is None else FileSettings.of(library_file),
+        )  # fmt: skip
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError("a value that cannot be", where=".".join(map(str, first["loc"])), got=repr(first.get("input")),
+                          expected=expectation(error)) from error  # fmt: skip
     read_constraints(constraints, settings.outputs, settings.oracle.names)  # as they were written, for the message
     if isinstance(init, StartSet):
         start = init

@@ -231,7 +231,8 @@ def _run(
     if not quiet:
         for line in summary_lines(summary):
             print(line)
-        print(f"→ {campaign.folder}: campaign.sqlite, summary.json, molecules.csv, best_so_far.png, molecules.png")
+        names = ("campaign.sqlite", "summary.json", "molecules.csv", "best_so_far.png", "molecules.png")
+        print(f"→ {campaign.folder}: {', '.join(name for name in names if (campaign.folder / name).is_file())}")
     return summary
 
 

@@ -168,6 +168,8 @@ def test_a_value_that_is_no_number_is_a_failure_and_never_a_score(tmp_path: Path
         ({"arguments": {"stride": "two"}}, "strategy.stride: got 'two'; expected a number"),
         ({"init": "nowhere.smi"}, "no such file or data set"),
         ({"model": "nowhere"}, "no such model"),
+        ({"budget": -3}, "a value that cannot be at budget: got -3; expected"),
+        ({"seed": -1}, "a value that cannot be at seed: got -1"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_folder_is_made(tmp_path: Path, choices: dict, expected: str) -> None:  # type: ignore[type-arg]
