@@ -85,7 +85,7 @@ def test_data_that_cannot_be_used_are_one_line_and_bar_no_second_try(
         ("model.posterior.kind=tricub", "Did you mean 'tricube'?"),
         ("model.encoder.hiddensize=3", "Did you mean 'hidden_size'?"),
         ("model.encoder.hidden_size=0", "must be greater than zero"),
-        ("model.encoder.hidden_size='big'", "a model that cannot be built"),
+        ("model.encoder.hidden_size='big'", "got 'big'; expected a whole number"),
         ("training.phase.1.epochs=2", "a number from 0 to 0"),
         ("training.best=valid/exact", "Did you mean 'valid/exact_mean'?"),
         ("training.learning_rate=-1", "a learning rate out of range"),
