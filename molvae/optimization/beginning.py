@@ -115,7 +115,7 @@ def prepare(
     seed: int = 0,
 ) -> Beginning:
     """Read and check what a new campaign is to begin with; see `molvae.optimization.campaign.Campaign.create`."""
-    maximize, minimize, constraints = (_several(each) for each in (maximize, minimize, constraints))
+    maximize, minimize, constraints = (several(each) for each in (maximize, minimize, constraints))
     objectives = choose_objectives(list(outputs), list(maximize) or _not_constrained(outputs, constraints, minimize), list(minimize))
     spec = choose_strategy(strategy, has_model=model is not None, arguments=arguments)
     if library is None and STRATEGIES[spec["kind"]].needs_library:
@@ -154,7 +154,7 @@ def prepare(
     return Beginning(settings, start, molecules, num_unusable)
 
 
-def _several(names: str | Sequence[str]) -> Sequence[str]:
+def several(names: str | Sequence[str]) -> Sequence[str]:
     """One name stands for a list of one."""
     return [names] if isinstance(names, str) else names
 

@@ -79,7 +79,7 @@ def begin(
     learning = _try_out(settings)
     if base is None:
         _require_learning_decoder(settings, learning)
-    if base is not None and settings.data.split_seed is None:  # what was kept from that model is kept from this one
+    elif settings.data.split_seed is None:  # what was kept from that model is kept from this one
         settings.data.split_seed = base.about.get("split_seed", base.about.get("seed"))
     settings.data.split_seed = settings.split_seed
     training = settings.training

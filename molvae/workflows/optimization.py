@@ -12,7 +12,7 @@ import pandas as pd
 
 from molvae.errors import ConfigError, FailingOracleError, InputError
 from molvae.files import atomic_write, require_writable
-from molvae.optimization.beginning import REJECTS, choose_strategy
+from molvae.optimization.beginning import REJECTS, choose_strategy, several
 from molvae.optimization.campaign import Campaign
 from molvae.optimization.constraints.constraint import canonical, unknown_names
 from molvae.optimization.goals import choose_goal
@@ -97,9 +97,7 @@ def optimize(
     """
     given = filled(
         {"model": model, "oracle": oracle, "oracle_command": command, "manual": manual,
-         "maximize": [maximize] if isinstance(maximize, str) else maximize,
-         "minimize": [minimize] if isinstance(minimize, str) else minimize,
-         "constraints": [constraints] if isinstance(constraints, str) else constraints,
+         "maximize": several(maximize), "minimize": several(minimize), "constraints": several(constraints),
          "strategy": strategy, "goal": goal, "budget": budget, "batch_size": batch_size, "init": init,
          "library": library, "seed": seed, "time_limit": time_limit, "retries": retries, "num_workers": num_workers,
          "executor": executor, "keep_going": keep_going},
