@@ -8,27 +8,43 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import numbers
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from molvae.errors import ConfigError
+from molvae.plain import expected
 
 
 class Part:
     """An object that remembers its constructor's named arguments; they must be plain data (JSON)."""
 
     kind: ClassVar[str]
+    axis: ClassVar[str]
     arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Record the arguments, defaults included, before the constructor runs."""
+        """Record the arguments, defaults included, and check those of a plain type, before the constructor runs.
+
+        Raises:
+            ConfigError: a value of another type or out of its range (`molvae.plain`), before anything is made with it.
+        """
         self = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
         bound.apply_defaults()
-        arguments = {name: bound.arguments[name] for name in constructor_parameters(cls)}
+        known = constructor_parameters(cls)
+        arguments = {name: bound.arguments[name] for name in known}
+        for name, value in arguments.items():
+            cls._require_plain(name, known[name], value)
         object.__setattr__(self, "arguments", arguments)
         return self
+
+    @classmethod
+    def _require_plain(cls, name: str, parameter: inspect.Parameter, value: Any) -> None:
+        wanted = expected(parameter.annotation)
+        if wanted is None or value is parameter.default or wanted.holds(value):
+            return
+        place = getattr(cls, "axis", cls.__name__)
+        raise ConfigError("a value that cannot be", where=f"{place}.{name}", got=repr(value), expected=wanted.words)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copies take the state as it is: ``__new__`` alone cannot make a part, it wants the arguments."""
@@ -52,12 +68,6 @@ def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 
 PartT = TypeVar("PartT", bound=Part)
-
-PLAIN: dict[str, tuple[tuple[type, ...], str]] = {
-    "int": ((numbers.Integral,), "a whole number"), "float": ((numbers.Real,), "a number"), "bool": ((bool,), "true or false"),
-    "str": ((str,), "a word"),
-}  # fmt: skip
-"""The types of arguments that are checked by their annotation alone."""
 
 
 class Axis(Generic[PartT]):
@@ -91,7 +101,7 @@ class Axis(Generic[PartT]):
             taken = self._classes.get(kind)
             if taken is not None and taken.__qualname__ != cls.__qualname__:
                 raise ValueError(f"two classes for {self.name} '{kind}': {taken.__qualname__} and {cls.__qualname__}")
-            cls.kind = kind
+            cls.kind, cls.axis = kind, self.name
             self._classes[kind] = cls
             return cls
 
@@ -110,7 +120,7 @@ class Axis(Generic[PartT]):
                 class asks for them and the specification does not already have them.
 
         Raises:
-            ConfigError: an unknown kind, an unknown argument (with the nearest match), a missing one, one of another type.
+            ConfigError: an unknown kind, an unknown argument (with the nearest match), a missing one, one that cannot be.
         """
         arguments = dict(spec)
         kind = arguments.pop("kind", None)
@@ -127,7 +137,6 @@ class Axis(Generic[PartT]):
                     expected=f"one of {', '.join(choice)}" if choice else "no keys",
                     hint=f"Did you mean '{near[0]}'?" if near else None,
                 )
-            self._require_type(f"{self.name}.{name}", known[name].annotation, arguments[name])
         for name, value in context.items():
             if name in known:
                 arguments.setdefault(name, value)
@@ -136,17 +145,3 @@ class Axis(Generic[PartT]):
             raise ConfigError(f"{self.name} '{kind}' lacks an argument", where=f"{self.name}.{missing[0]}",
                               expected=", ".join(missing))
         return self[kind](**arguments)
-
-    @staticmethod
-    def _require_type(where: str, annotation: Any, value: Any) -> None:
-        """Refuse a word where a number belongs, before anything is made with it; what is more than a plain type looks for itself.
-
-        Raises:
-            ConfigError: a value of another type.
-        """
-        wanted = PLAIN.get(annotation if isinstance(annotation, str) else getattr(annotation, "__name__", ""))
-        if wanted is None:
-            return
-        types, words = wanted
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types) or value != value:
-            raise ConfigError("a value that cannot be", where=where, got=repr(value), expected=words)

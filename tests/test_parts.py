@@ -6,6 +6,7 @@ from torch import nn
 
 from molvae.errors import ConfigError
 from molvae.parts import Axis, Part
+from molvae.plain import Count
 
 
 class Shape(Part):
@@ -30,6 +31,11 @@ def axis():
         def __init__(self, num_features: int, *, bias: bool = True):
             super().__init__()
             self.layer = nn.Linear(num_features, 2, bias=bias)
+
+    @shapes.register("star")
+    class Star(Shape):
+        def __init__(self, num_rays: Count = 5, depth: "Share | None" = None):
+            self.num_rays, self.depth = num_rays, depth
 
     return shapes
 
@@ -69,15 +75,23 @@ def test_a_spec_is_not_changed_by_building_from_it(axis):
     ({"kind": "circle", "radius": True}, r"shape\.radius: got True"),
     ({"kind": "net", "num_features": 2.5}, r"shape\.num_features: got 2\.5; expected a whole number"),
     ({"kind": "net", "num_features": 2, "bias": "maybe"}, r"shape\.bias.*expected true or false"),
-    ({"radius": 1}, r"no kind given for the shape.*circle, dot, net"),
+    ({"kind": "star", "num_rays": 0}, r"shape\.num_rays: got 0; expected a whole number, 1 or more"),
+    ({"kind": "star", "depth": 1.5}, r"shape\.depth: got 1\.5; expected a number, 0 to 1"),
+    ({"radius": 1}, r"no kind given for the shape.*circle, dot, net, star"),
 ])
 def test_a_wrong_spec_is_refused_with_what_would_be_right(axis, spec, message):
     with pytest.raises(ConfigError, match=message):
         axis.build(spec)
 
 
+def test_a_part_made_by_hand_is_checked_as_one_from_a_specification(axis):
+    with pytest.raises(ConfigError, match=r"shape\.num_rays: got -1"):
+        axis["star"](-1)
+    assert axis["star"](depth=None).spec == {"kind": "star", "num_rays": 5, "depth": None}
+
+
 def test_the_table_lists_its_kinds_and_their_parameters(axis):
-    assert list(axis) == ["circle", "dot", "net"]
+    assert list(axis) == ["circle", "dot", "net", "star"]
     assert list(axis.parameters("circle")) == ["radius", "centre"]
     assert list(axis.parameters("dot")) == []
 

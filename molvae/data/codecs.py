@@ -22,6 +22,7 @@ from molvae.data.tokenizer import TOKENIZERS, Tokenizer, caret
 from molvae.data.vocabulary import Vocabulary
 from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.parts import Axis, Part
+from molvae.plain import Count
 
 if TYPE_CHECKING:
     from molvae.chem.grammar import Grammar
@@ -108,12 +109,10 @@ class SmilesCodec(Codec):
     """
 
     def __init__(
-        self, tokenizer: Tokenizer | str, vocabulary: Vocabulary, max_length: int, form: Form = "canonical"
+        self, tokenizer: Tokenizer | str, vocabulary: Vocabulary, max_length: Count, form: Form = "canonical"
     ):
         if form not in get_args(Form):
             raise ConfigError("unknown form", where="codec.form", got=repr(form), expected=f"one of {', '.join(get_args(Form))}")
-        if max_length < 1:
-            raise ConfigError("no room for a token", where="codec.max_length", got=max_length, expected="at least 1")
         self.tokenizer = TOKENIZERS.build({"kind": tokenizer}) if isinstance(tokenizer, str) else tokenizer
         self.vocabulary, self.max_length, self.form = vocabulary, max_length, form
         self._texts = np.array(vocabulary.tokens, dtype=object)
@@ -271,7 +270,7 @@ class PixelCodec(Codec):
         threshold: pixels above it become 1, the others 0; None leaves them grey, at the nearest of 256 levels.
     """
 
-    def __init__(self, height: int, width: int, threshold: float | None = None):
+    def __init__(self, height: Count, width: Count, threshold: float | None = None):
         if threshold is not None and not 0 <= threshold < 1:
             raise ConfigError("not a threshold", where="codec.threshold", got=threshold, expected="0 <= threshold < 1")
         self.height, self.width, self.threshold = height, width, threshold

@@ -22,6 +22,7 @@ from molvae.distributions.noise import generator as seeded
 from molvae.distributions.smoothed import SmoothedBernoulli, SmoothedPrior, require_same
 from molvae.distributions.smoothing import Smoothing
 from molvae.errors import ConfigError
+from molvae.plain import Count
 
 SAMPLING_SWEEPS = 200
 """Block-Gibbs sweeps between the chains of training and a sample."""
@@ -86,13 +87,10 @@ class BoltzmannPrior(SmoothedPrior):
     bias_followed: Tensor
     weight_followed: Tensor
 
-    def __init__(self, latent_size: int, smoothing: dict[str, Any], num_chains: int = 1000, num_sweeps: int = 40):
+    def __init__(self, latent_size: Count, smoothing: dict[str, Any], num_chains: Count = 1000, num_sweeps: Count = 40):
         super().__init__(latent_size, smoothing)
-        if latent_size < 2 or num_chains < 1 or num_sweeps < 1:
-            raise ConfigError(
-                "a Boltzmann machine that cannot be", where="prior",
-                got=f"{latent_size} units, {num_chains} chains, {num_sweeps} sweeps", expected="2 units, 1 chain, 1 sweep or more",
-            )  # fmt: skip
+        if latent_size < 2:
+            raise ConfigError("a Boltzmann machine without a weight", where="model.latent_size", got=latent_size, expected="2 or more")
         self.num_sweeps = num_sweeps
         num_left = latent_size // 2
         self.bias = nn.Parameter(torch.zeros(latent_size))

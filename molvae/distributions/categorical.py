@@ -17,6 +17,7 @@ from molvae.distributions.fitting import Watch
 from molvae.distributions.one_hot import OneHot, UniformOneHot, gumbel, one_hot
 from molvae.distributions.priors import FixedPrior
 from molvae.errors import ConfigError
+from molvae.plain import Count
 
 
 def _require_blocks(latent_size: int, num_values: int) -> None:
@@ -51,7 +52,7 @@ class CategoricalPosterior(Posterior):
 
     is_discrete: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, latent_size: int, num_values: int = 2, support: Support = "one-hot"):
+    def __init__(self, num_features: Count, latent_size: Count, num_values: int = 2, support: Support = "one-hot"):
         super().__init__()
         if support != "one-hot":
             raise ConfigError(
@@ -86,7 +87,7 @@ class CategoricalPrior(FixedPrior):
 
     support = "one-hot"
 
-    def __init__(self, latent_size: int, num_values: int = 2):
+    def __init__(self, latent_size: Count, num_values: int = 2):
         super().__init__(latent_size)
         _require_blocks(latent_size, num_values)
         self.num_values = num_values

@@ -14,7 +14,8 @@ from molvae.distributions.base import PRIORS, Support
 from molvae.distributions.fitted import FittedPrior
 from molvae.distributions.fitting import Figures, Watch
 from molvae.distributions.noise import generator
-from molvae.errors import ConfigError, InputError
+from molvae.errors import InputError
+from molvae.plain import Count, NonNegative, Positive
 
 QUERY_BLOCK = 128
 MOST_QUERIES = 10_000
@@ -51,14 +52,10 @@ class ExemplarPrior(FittedPrior):
     codes_per_record: ClassVar[int] = 1  # a record with two codes would teach S how wide q(z | x) is
 
     def __init__(
-        self, latent_size: int, support: Support = "real", num_exemplars: int = 50_000, bandwidth: float = 0.5,
-        match_moments: bool = True, max_iterations: int = 50, tolerance: float = 0.01,
+        self, latent_size: Count, support: Support = "real", num_exemplars: Count = 50_000, bandwidth: Positive = 0.5,
+        match_moments: bool = True, max_iterations: Count = 50, tolerance: NonNegative = 0.01,
     ):  # fmt: skip
         super().__init__(latent_size, support)
-        if num_exemplars < 1:
-            raise ConfigError("no exemplars", where="num_exemplars", got=num_exemplars, expected="1 or more")
-        if not 0 < bandwidth < math.inf:
-            raise ConfigError("a bandwidth that is none", where="bandwidth", got=bandwidth, expected="more than 0")
         self.bandwidth, self.match_moments = bandwidth, match_moments
         self.max_iterations, self.tolerance = max_iterations, tolerance
         # A parameter that nothing descends on: parameters may be rounded to bfloat16 where a model ships.

@@ -21,6 +21,7 @@ from molvae.distributions.base import PRIORS, Prior, Support
 from molvae.distributions.fitting import Figures, Unwatched, Watch
 from molvae.distributions.whitening import Whitening
 from molvae.errors import ConfigError, InputError
+from molvae.plain import Count, NonNegative
 
 SAMPLE_BLOCK = 4096
 ITERATIONS_AT_A_TIME = 5
@@ -45,7 +46,7 @@ class FittedPrior(Prior):
 
     codes_per_record: ClassVar[int] = 4
 
-    def __init__(self, latent_size: int, support: Support = "real"):
+    def __init__(self, latent_size: Count, support: Support = "real"):
         super().__init__()
         self.latent_size, self.support = latent_size, support
         self.whitening = Whitening(latent_size, support)
@@ -174,8 +175,8 @@ class MixturePrior(FittedPrior):
     factors: Tensor
 
     def __init__(
-        self, latent_size: int, support: Support = "real", num_components: int = 100, max_iterations: int = 100,
-        covariance_floor: float = 1e-3,
+        self, latent_size: Count, support: Support = "real", num_components: Count = 100, max_iterations: Count = 100,
+        covariance_floor: NonNegative = 1e-3,
     ):  # fmt: skip
         super().__init__(latent_size, support)
         self.num_components = num_components

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from molvae.distributions.base import PRIORS, Support
 from molvae.distributions.fitted import FittedPrior, standard_normal_nats
 from molvae.distributions.fitting import Figures, Recipe, Watch, descend
+from molvae.plain import Count, NonNegative, Positive
 
 FREQUENCIES = 16
 """Sines and cosines, each, in which the net reads θ."""
@@ -35,7 +36,7 @@ class VelocityBlock(nn.Module):
         hidden_size: width.
     """
 
-    def __init__(self, hidden_size: int):
+    def __init__(self, hidden_size: Count):
         super().__init__()
         self.norm = nn.LayerNorm(hidden_size, elementwise_affine=False)
         self.modulation = nn.Linear(2 * FREQUENCIES, 2 * hidden_size)
@@ -62,7 +63,7 @@ class Velocity(nn.Module):
         num_blocks: depth.
     """
 
-    def __init__(self, latent_size: int, hidden_size: int, num_blocks: int):
+    def __init__(self, latent_size: Count, hidden_size: Count, num_blocks: Count):
         super().__init__()
         self.read = nn.Linear(latent_size, hidden_size)
         self.blocks = nn.ModuleList(VelocityBlock(hidden_size) for _ in range(num_blocks))
@@ -101,9 +102,9 @@ class FlowMatchingPrior(FittedPrior):
     """
 
     def __init__(
-        self, latent_size: int, support: Support = "real", hidden_size: int = 256, num_blocks: int = 3,
-        num_solver_steps: int = 16, num_steps: int = 8000, batch_size: int = 512, learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
+        self, latent_size: Count, support: Support = "real", hidden_size: Count = 256, num_blocks: Count = 3,
+        num_solver_steps: Count = 16, num_steps: Count = 8000, batch_size: Count = 512, learning_rate: Positive = 1e-3,
+        weight_decay: NonNegative = 0.0,
     ):  # fmt: skip
         super().__init__(latent_size, support)
         self.num_solver_steps = num_solver_steps

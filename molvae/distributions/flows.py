@@ -13,6 +13,7 @@ from molvae.distributions.fitted import FittedPrior, standard_normal_nats
 from molvae.distributions.fitting import Figures, Recipe, Watch, descend
 from molvae.distributions.noise import generator as seeded
 from molvae.errors import ConfigError
+from molvae.plain import Count, Positive
 
 LARGEST_LOG_SCALE = 2.0
 
@@ -30,7 +31,7 @@ class Coupling(nn.Module):
     kept: Tensor
     moved: Tensor
 
-    def __init__(self, order: Tensor, hidden_size: int):
+    def __init__(self, order: Tensor, hidden_size: Count):
         super().__init__()
         num_kept = len(order) // 2
         self.register_buffer("kept", order[:num_kept].clone(), persistent=False)
@@ -81,8 +82,8 @@ class FlowPrior(FittedPrior):
     """
 
     def __init__(
-        self, latent_size: int, support: Support = "real", num_couplings: int = 8, hidden_size: int = 128,
-        num_steps: int = 6000, batch_size: int = 512, learning_rate: float = 1e-3,
+        self, latent_size: Count, support: Support = "real", num_couplings: Count = 8, hidden_size: Count = 128,
+        num_steps: Count = 6000, batch_size: Count = 512, learning_rate: Positive = 1e-3,
     ):  # fmt: skip
         super().__init__(latent_size, support)
         if latent_size < 2:

@@ -15,6 +15,7 @@ from molvae.distributions.base import CONTINUOUS, POSTERIORS, Posterior, Support
 from molvae.distributions.kernels import Kernel
 from molvae.distributions.location_scale import LocationScale
 from molvae.errors import ConfigError
+from molvae.plain import Count
 
 LARGEST_LOG_HALF_WIDTH = 10.0
 """Above this the interval is the whole cube to the last digit; an overflowing s times a zero gradient would be NaN."""
@@ -60,7 +61,7 @@ class LocationScalePosterior(Posterior):
     kernel: ClassVar[Kernel]
     has_rsample: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, latent_size: int, support: Support = "real"):
+    def __init__(self, num_features: Count, latent_size: Count, support: Support = "real"):
         super().__init__()
         if support not in CONTINUOUS:
             raise ConfigError(

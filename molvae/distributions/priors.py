@@ -12,6 +12,7 @@ from torch.distributions import Normal, Uniform, constraints
 
 from molvae.distributions.base import PRIORS, Prior
 from molvae.distributions.fitting import Watch
+from molvae.plain import Count
 
 
 class StandardNormal(Normal):
@@ -47,7 +48,7 @@ class FixedPrior(Prior):
 
     origin: Tensor
 
-    def __init__(self, latent_size: int):
+    def __init__(self, latent_size: Count):
         super().__init__()
         self.latent_size = latent_size
         # Follows the module to its device and precision; there is nothing to save.

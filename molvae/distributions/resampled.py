@@ -20,6 +20,7 @@ from molvae.distributions.fitted import SAMPLE_BLOCK, FittedPrior, Reading
 from molvae.distributions.fitting import Figures, Recipe, Watch, descend
 from molvae.distributions.noise import generator
 from molvae.errors import ConfigError
+from molvae.plain import Count, NonNegative, Positive, ShareBelowAll
 
 CEILING_DRAWS = 20_000
 BISECTIONS = 60
@@ -40,7 +41,7 @@ class Classifier(nn.Module):
     centre: Tensor
     deviation: Tensor
 
-    def __init__(self, num_features: int, hidden_size: int, drop: float):
+    def __init__(self, num_features: Count, hidden_size: Count, drop: ShareBelowAll):
         super().__init__()
         self.drop = drop
         self.first = nn.Linear(num_features, hidden_size)
@@ -106,17 +107,13 @@ class ResampledPrior(FittedPrior):
     codes_per_record: ClassVar[int] = 1  # a record's codes read alike: they are one example
 
     def __init__(
-        self, latent_size: int, num_features: int, support: Support = "real", base: str | Mapping[str, Any] = "exemplars",
-        acceptance: float = 0.25, num_readings: int = 60_000, hidden_size: int = 256, drop: float = 0.2,
-        num_steps: int = 6000, batch_size: int = 512, learning_rate: float = 1e-3, weight_decay: float = 0.01,
+        self, latent_size: Count, num_features: Count, support: Support = "real", base: str | Mapping[str, Any] = "exemplars",
+        acceptance: float = 0.25, num_readings: Count = 60_000, hidden_size: Count = 256, drop: ShareBelowAll = 0.2,
+        num_steps: Count = 6000, batch_size: Count = 512, learning_rate: Positive = 1e-3, weight_decay: NonNegative = 0.01,
     ):  # fmt: skip
         super().__init__(latent_size, support)
         if not 0 < acceptance <= 1:
             raise ConfigError("an acceptance that is none", where="acceptance", got=acceptance, expected="more than 0, at most 1")
-        if num_readings < 1:
-            raise ConfigError("no readings to learn from", where="num_readings", got=num_readings, expected="1 or more")
-        if not 0 <= drop < 1:
-            raise ConfigError("a share that cannot be left out", where="drop", got=drop, expected="0 or more, less than 1")
         spec = {"kind": base} if isinstance(base, str) else dict(base)
         if spec.get("kind") == BASE["kind"]:
             spec = {**BASE, **spec}

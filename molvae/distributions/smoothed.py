@@ -16,6 +16,7 @@ from molvae.distributions.base import POSTERIORS, PRIORS, Posterior, Prior, Repa
 from molvae.distributions.fitting import Watch
 from molvae.distributions.smoothing import SMOOTHINGS, Smoothing, log_mixture, mixture_sample
 from molvae.errors import ConfigError
+from molvae.plain import Count
 
 
 class SmoothedBernoulli(Reparameterised):
@@ -103,7 +104,7 @@ class SmoothedBernoulliPosterior(Posterior):
 
     has_rsample: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, latent_size: int, smoothing: dict[str, Any], support: Support = "unit"):
+    def __init__(self, num_features: Count, latent_size: Count, smoothing: dict[str, Any], support: Support = "unit"):
         super().__init__()
         self.smoothing = _built(smoothing, "posterior")
         if self.smoothing.support == "real" and support != "real":
@@ -130,7 +131,7 @@ class SmoothedPrior(Prior):
         smoothing: r(ζ | z), ``{"kind": "power", "beta": 30}`` for example.
     """
 
-    def __init__(self, latent_size: int, smoothing: dict[str, Any]):
+    def __init__(self, latent_size: Count, smoothing: dict[str, Any]):
         super().__init__()
         self.latent_size = latent_size
         self.smoothing = _built(smoothing, "prior")
@@ -151,7 +152,7 @@ class SmoothedBernoulliPrior(SmoothedPrior):
         smoothing: r(ζ | z), ``{"kind": "power", "beta": 30}`` for example.
     """
 
-    def __init__(self, latent_size: int, smoothing: dict[str, Any]):
+    def __init__(self, latent_size: Count, smoothing: dict[str, Any]):
         super().__init__(latent_size, smoothing)
         self.logits = nn.Parameter(torch.zeros(latent_size))
 

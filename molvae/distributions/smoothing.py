@@ -19,6 +19,7 @@ from torch.nn.functional import logsigmoid
 from molvae.distributions.base import Support
 from molvae.errors import ConfigError
 from molvae.parts import Axis, Part
+from molvae.plain import Positive
 
 
 class Smoothing(Part):
@@ -31,7 +32,7 @@ class Smoothing(Part):
         variance: Var[ζ | 0], and that of ζ | 1.
     """
 
-    beta: float
+    beta: Positive
     support: ClassVar[Support] = "unit"
     mean: float
     variance: float
@@ -76,12 +77,6 @@ class Smoothing(Part):
 SMOOTHINGS: Axis[Smoothing] = Axis("smoothing")
 
 
-def _positive(value: float, name: str) -> float:
-    if not 0.0 < value < math.inf:
-        raise ConfigError("a smoothing that is none", where=f"smoothing.{name}", got=value, expected="a positive number")
-    return value
-
-
 @SMOOTHINGS.register("exponential")
 class Exponential(Smoothing):
     """r(ζ | 0) = β exp(-βζ) / (1 - exp(-β)) on [0, 1] (DVAE++).
@@ -90,8 +85,8 @@ class Exponential(Smoothing):
         beta: 8 to 14 in the published runs.
     """
 
-    def __init__(self, beta: float):
-        self.beta = _positive(beta, "beta")
+    def __init__(self, beta: Positive):
+        self.beta = beta
         self.mass = -math.expm1(-beta)
         self.mean = 1 / beta - math.exp(-beta) / self.mass
         self.variance = 1 / beta**2 - math.exp(-beta) / self.mass**2
@@ -118,7 +113,7 @@ class UniformExponential(Smoothing):
         epsilon: the uniform's share.
     """
 
-    def __init__(self, beta: float, epsilon: float = 0.05):
+    def __init__(self, beta: Positive, epsilon: float = 0.05):
         if not 0.0 < epsilon < 1.0:
             raise ConfigError("a smoothing that is none", where="smoothing.epsilon", got=epsilon, expected="0 < epsilon < 1")
         self.sharp, self.epsilon = Exponential(beta), epsilon
@@ -154,7 +149,7 @@ class Power(Smoothing):
         beta: 20 to 40 in the published runs; above 1.
     """
 
-    def __init__(self, beta: float):
+    def __init__(self, beta: Positive):
         if not 1.0 < beta < math.inf:
             raise ConfigError("a smoothing that is none", where="smoothing.beta", got=beta, expected="a number above 1")
         self.beta = beta
@@ -198,8 +193,8 @@ class Normal(Smoothing):
     support = "real"
     mean = 0.0
 
-    def __init__(self, beta: float):
-        self.beta = _positive(beta, "beta")
+    def __init__(self, beta: Positive):
+        self.beta = beta
         self.variance = 1 / beta
 
     def log_density(self, zeta: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from molvae.data.batches import LEVELS, Batch, images
 from molvae.errors import ConfigError
 from molvae.likelihoods.base import LIKELIHOODS, Likelihood, Reconstruction
+from molvae.plain import Positive
 
 MEANS: Mapping[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "linear": torch.Tensor.clone}
 """How scores become g(z): into (0, 1), where pixels are, or as they are."""
@@ -35,10 +36,8 @@ class GaussianPixels(Likelihood):
     has_mean = True
     log_sigma: Tensor
 
-    def __init__(self, sigma: float = 0.1, learned: bool = False, mean: Literal["sigmoid", "linear"] = "sigmoid"):
+    def __init__(self, sigma: Positive = 0.1, learned: bool = False, mean: Literal["sigmoid", "linear"] = "sigmoid"):
         super().__init__()
-        if not 0.0 < sigma < math.inf:
-            raise ConfigError("not a standard deviation", where="likelihood.sigma", got=sigma, expected="a number above 0")
         if mean not in MEANS:
             raise ConfigError("unknown mean", where="likelihood.mean", got=f"'{mean}'", expected=" or ".join(MEANS))
         start = torch.tensor(math.log(sigma))

@@ -11,6 +11,7 @@ from molvae.data.batches import Batch, images
 from molvae.errors import ConfigError
 from molvae.nets.activations import Activation, make
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
+from molvae.plain import Count, Counts
 
 Size = tuple[int, int]
 
@@ -43,7 +44,7 @@ class ConvEncoder(Encoder):
         ConfigError: no layers.
     """
 
-    def __init__(self, height: int, width: int, channels: list[int], activation: Activation = "leaky_relu"):
+    def __init__(self, height: Count, width: Count, channels: Counts, activation: Activation = "leaky_relu"):
         super().__init__()
         _require_channels(channels)
         layers: list[nn.Module] = []
@@ -74,7 +75,7 @@ class ConvDecoder(Decoder):
     """
 
     def __init__(
-        self, height: int, width: int, latent_size: int, channels: list[int], activation: Activation = "leaky_relu"
+        self, height: Count, width: Count, latent_size: Count, channels: Counts, activation: Activation = "leaky_relu"
     ):
         super().__init__()
         _require_channels(channels)

@@ -19,6 +19,7 @@ from molvae.nets.decoding import GreedyDecoding, Speaking
 from molvae.nets.guard import Rules
 from molvae.nets.guarded import Guarded, Judge, guarded_strings
 from molvae.nets.layers import read_states, read_tokens
+from molvae.plain import Count
 
 
 @ENCODERS.register("gru")
@@ -34,7 +35,7 @@ class GRUEncoder(Encoder):
     """
 
     def __init__(
-        self, vocabulary_size: int, embedding_size: int, hidden_size: int, num_layers: int = 1,
+        self, vocabulary_size: Count, embedding_size: Count, hidden_size: Count, num_layers: Count = 1,
         bidirectional: bool = False,
     ):
         super().__init__()
@@ -83,7 +84,7 @@ class GRUDecoder(Decoder):
     """
 
     def __init__(
-        self, vocabulary_size: int, latent_size: int, embedding_size: int, hidden_size: int, num_layers: int = 1,
+        self, vocabulary_size: Count, latent_size: Count, embedding_size: Count, hidden_size: Count, num_layers: Count = 1,
         z_to_every_step: bool = False,
     ):
         super().__init__()

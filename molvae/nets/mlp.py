@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from molvae.data.batches import Batch, images
 from molvae.nets.activations import Activation, make
 from molvae.nets.base import DECODERS, ENCODERS, Decoder, Encoder
+from molvae.plain import Count, Counts
 
 
 def _layers(sizes: list[int], activation: Activation) -> nn.Sequential:
@@ -31,7 +32,7 @@ class MLPEncoder(Encoder):
         activation: after every layer.
     """
 
-    def __init__(self, num_pixels: int, hidden_sizes: list[int], activation: Activation = "leaky_relu"):
+    def __init__(self, num_pixels: Count, hidden_sizes: Counts, activation: Activation = "leaky_relu"):
         super().__init__()
         sizes = [num_pixels, *hidden_sizes]
         self.layers = nn.Sequential(_layers(sizes, activation), *([make(activation)] if hidden_sizes else []))
@@ -53,7 +54,7 @@ class MLPDecoder(Decoder):
         activation: after every layer but the last.
     """
 
-    def __init__(self, num_pixels: int, latent_size: int, hidden_sizes: list[int], activation: Activation = "leaky_relu"):
+    def __init__(self, num_pixels: Count, latent_size: Count, hidden_sizes: Counts, activation: Activation = "leaky_relu"):
         super().__init__()
         self.layers = _layers([latent_size, *hidden_sizes, num_pixels], activation)
 

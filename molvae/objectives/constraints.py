@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from molvae.errors import ConfigError
 from molvae.likelihoods import Likelihood, Reconstruction
 from molvae.objectives.reduction import mean_over_records, sum_over_processes
 from molvae.parts import Axis, Part
+from molvae.plain import Positive
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,7 @@ class ReconstructionError(Constraint):
 
     carried_by_loss: ClassVar[bool] = False
 
-    def __init__(self, kappa: float):
-        if not 0.0 < kappa < math.inf:
-            raise ConfigError("an error that no model can be held to", where="constraint.kappa", got=kappa,
-                              expected="a number above 0", hint="For example 0.1.")  # fmt: skip
+    def __init__(self, kappa: Positive):
         self.kappa = kappa
 
     def check(self, likelihood: Likelihood) -> None:

@@ -18,6 +18,7 @@ from molvae.objectives import estimators
 from molvae.objectives.base import OBJECTIVES, Loss, Objective, ScheduleSpec
 from molvae.objectives.estimators import EstimatorSpec
 from molvae.objectives.reduction import detached, mean_over_records, mean_over_units, sum_over_processes
+from molvae.plain import NonNegative
 from molvae.schedules import Step
 from molvae.vae import VAE
 
@@ -113,7 +114,7 @@ class ELBO(Bound):
         vae: VAE,
         beta: ScheduleSpec = 1.0,
         tau: ScheduleSpec | None = None,
-        free_bits: float = 0.0,
+        free_bits: NonNegative = 0.0,
         convention: Convention = "per-record",
         estimator: EstimatorSpec = "pathwise",
     ):
@@ -167,7 +168,7 @@ class Pretraining(ELBO):
         ordinary: str = "categorical_tokens",
         beta: ScheduleSpec = 1.0,
         tau: ScheduleSpec | None = None,
-        free_bits: float = 0.0,
+        free_bits: NonNegative = 0.0,
         convention: Convention = "per-record",
         estimator: EstimatorSpec = "pathwise",
     ):

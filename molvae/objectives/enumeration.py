@@ -12,6 +12,7 @@ from molvae.distributions.categorical import CategoricalPosterior
 from molvae.errors import ConfigError
 from molvae.likelihoods import Reconstruction
 from molvae.objectives.estimators import ESTIMATORS, DiscreteEstimator, Score, shard_noise
+from molvae.plain import Count
 from molvae.schedules import Step
 
 
@@ -25,7 +26,7 @@ class Enumeration(DiscreteEstimator):
         limit: the most points that are enumerated; every one is decoded, and kept for the gradient, for every record.
     """
 
-    def __init__(self, limit: int = 256):
+    def __init__(self, limit: Count = 256):
         super().__init__()
         self.limit = limit
 

@@ -14,6 +14,7 @@ from molvae.objectives.constraints import CONSTRAINTS, Violation
 from molvae.objectives.elbo import Bound, sum_dimensions
 from molvae.objectives.estimators import EstimatorSpec
 from molvae.objectives.reduction import detached, mean_over_records
+from molvae.plain import Positive, ShareBelowAll
 from molvae.schedules import Step
 from molvae.vae import VAE
 
@@ -46,8 +47,8 @@ class GECO(Bound):
         vae: VAE,
         constraints: list[dict[str, Any]],
         tau: ScheduleSpec | None = None,
-        rate: float = 0.05,
-        smoothing: float = 0.97,
+        rate: Positive = 0.05,
+        smoothing: ShareBelowAll = 0.97,
         log_multiplier_start: float = 4.0,
         log_multiplier_min: float = -3.0,
         log_multiplier_max: float = 4.0,

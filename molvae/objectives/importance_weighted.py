@@ -17,6 +17,7 @@ from molvae.likelihoods import Reconstruction
 from molvae.objectives.base import OBJECTIVES, Loss, ScheduleSpec
 from molvae.objectives.elbo import Bound
 from molvae.objectives.reduction import detached, mean_over_records
+from molvae.plain import Count
 from molvae.schedules import Step
 from molvae.vae import VAE
 
@@ -36,12 +37,8 @@ class ImportanceWeighted(Bound):
         tau: temperature of a deterministic likelihood, a number or a schedule.
     """
 
-    def __init__(self, vae: VAE, num_samples: int = 1, beta: ScheduleSpec = 1.0, tau: ScheduleSpec | None = None):
+    def __init__(self, vae: VAE, num_samples: Count = 1, beta: ScheduleSpec = 1.0, tau: ScheduleSpec | None = None):
         super().__init__(vae, tau, "pathwise")
-        if num_samples < 1:
-            raise ConfigError(
-                "a bound without samples", where="objective.num_samples", got=num_samples, expected="1 or more"
-            )
         self.num_samples, self.beta = num_samples, schedules.build(beta)
 
     def check_divergence(self) -> None:

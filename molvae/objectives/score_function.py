@@ -7,10 +7,10 @@ from torch import Tensor
 
 from molvae.data.batches import Batch
 from molvae.distributions import OneHot
-from molvae.errors import ConfigError
 from molvae.likelihoods import Reconstruction
 from molvae.objectives.estimators import ESTIMATORS, DiscreteEstimator, Score, shard_noise, with_gradient_of
 from molvae.objectives.reduction import sum_over_processes
+from molvae.plain import ShareBelowAll
 from molvae.schedules import Step
 
 
@@ -27,11 +27,8 @@ class ScoreFunction(DiscreteEstimator):
     baseline: Tensor
     seen: Tensor
 
-    def __init__(self, smoothing: float = 0.9):
+    def __init__(self, smoothing: ShareBelowAll = 0.9):
         super().__init__()
-        if not 0.0 <= smoothing < 1.0:
-            raise ConfigError("a moving average that never moves", where="objective.estimator.smoothing", got=smoothing,
-                              expected="0 <= smoothing < 1")  # fmt: skip
         self.smoothing = smoothing
         self.register_buffer("baseline", torch.zeros(()))
         self.register_buffer("seen", torch.zeros((), dtype=torch.bool))

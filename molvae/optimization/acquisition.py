@@ -12,6 +12,7 @@ from botorch.utils.safe_math import log_fatplus, logmeanexp
 
 from molvae.optimization.feasibility import Feasibility, below_all
 from molvae.parts import Axis, Part
+from molvae.plain import Count
 from molvae.surrogates.belief import Belief
 
 _SMOOTHING = 1e-2  # of the improvement's kink, in deviations of the values
@@ -79,7 +80,7 @@ class QLogEI(Acquisition):
 
     minds_waiting = True
 
-    def __init__(self, num_draws: int = 256):
+    def __init__(self, num_draws: Count = 256):
         self.num_draws = num_draws
 
     def choose(

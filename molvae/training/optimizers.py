@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from molvae.parts import Axis, Part
+from molvae.plain import NonNegative, Positive, ShareBelowAll
 from molvae.training.muon import AdamWithMuon
 
 
@@ -41,7 +42,7 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0,
+        self, betas: tuple[float, float] = (0.9, 0.999), eps: Positive = 1e-8, weight_decay: NonNegative = 0.0,
         decoupled: bool = False,
     ):
         self.settings: dict[str, Any] = {
@@ -67,7 +68,7 @@ class Muon(Optimizer):
         weight_decay: takes this × learning rate off the weights (decoupled).
     """
 
-    def __init__(self, scale: float = 3.0, momentum: float = 0.95, weight_decay: float = 0.0):
+    def __init__(self, scale: Positive = 3.0, momentum: ShareBelowAll = 0.95, weight_decay: NonNegative = 0.0):
         self.settings: dict[str, Any] = {"scale": scale, "momentum": momentum, "weight_decay": weight_decay}
 
     def build(self, parameters: Mapping[str, nn.Parameter], lr: float) -> torch.optim.Optimizer:

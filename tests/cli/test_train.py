@@ -84,7 +84,7 @@ def test_data_that_cannot_be_used_are_one_line_and_bar_no_second_try(
         ("training.epochs", "key.path=value"),
         ("model.posterior.kind=tricub", "Did you mean 'tricube'?"),
         ("model.encoder.hiddensize=3", "Did you mean 'hidden_size'?"),
-        ("model.encoder.hidden_size=0", "must be greater than zero"),
+        ("model.encoder.hidden_size=0", "at encoder.hidden_size: got 0; expected a whole number, 1 or more"),
         ("model.encoder.hidden_size='big'", "got 'big'; expected a whole number"),
         ("training.phase.1.epochs=2", "a number from 0 to 0"),
         ("training.best=valid/exact", "Did you mean 'valid/exact_mean'?"),

@@ -209,5 +209,5 @@ def test_an_advance_is_a_function_of_seed_and_step() -> None:
 
 @pytest.mark.parametrize("change", [{"num_chains": 0}, {"num_sweeps": 0}])
 def test_a_machine_that_cannot_be_is_refused(change: dict[str, int]) -> None:
-    with pytest.raises(ConfigError, match="Boltzmann machine that cannot be"):
+    with pytest.raises(ConfigError, match=r"prior.num_(chains|sweeps): got 0; expected a whole number, 1 or more"):
         fresh(**change)

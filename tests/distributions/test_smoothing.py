@@ -170,8 +170,8 @@ def test_points_beyond_the_digits_of_floats_keep_what_is_known_of_their_bit() ->
     ("spec", "message"),
     [
         ({"kind": "power", "beta": 1.0}, "smoothing.beta.*above 1"),
-        ({"kind": "exponential", "beta": -2.0}, "smoothing.beta.*positive"),
-        ({"kind": "normal", "beta": math.inf}, "smoothing.beta.*positive"),
+        ({"kind": "exponential", "beta": -2.0}, "smoothing.beta.*more than 0"),
+        ({"kind": "normal", "beta": math.inf}, "smoothing.beta.*more than 0"),
         ({"kind": "uniform_exponential", "beta": 3.0, "epsilon": 1.0}, "smoothing.epsilon"),
         ({"kind": "powr", "beta": 3.0}, "Did you mean 'power'"),
         ({"kind": "power"}, "lacks an argument"),

@@ -315,7 +315,7 @@ def test_what_an_estimator_remembers_is_saved_with_the_objective() -> None:
     ("pathwise", r"samples with a gradient.*got posterior 'categorical'.*direct-argmax"),
     ("direct-arg-max", r"unknown estimator.*Did you mean 'direct-argmax'"),
     ({"kind": "direct-argmax", "epsilom": 1.0}, r"Did you mean 'epsilon'"),
-    ({"kind": "score-function", "smoothing": 1.0}, r"estimator.smoothing: got 1.0; expected 0 <= smoothing < 1"),
+    ({"kind": "score-function", "smoothing": 1.0}, r"estimator.smoothing: got 1.0; expected a number, 0 or more, less than 1"),
     ({"kind": "enumeration", "limit": 8}, r"got 3\^2 = 9; expected at most limit = 8"),
 ])  # fmt: skip
 def test_an_estimator_that_cannot_be_is_refused(estimator: Any, message: str) -> None:

@@ -66,7 +66,7 @@ def test_the_error_settles_at_kappa_whatever_the_likelihood_s_sigma() -> None:
 
 @pytest.mark.parametrize("kappa", [0.0, -0.1, math.inf, math.nan])
 def test_an_impossible_error_is_refused(kappa: float) -> None:
-    with pytest.raises(ConfigError, match="above 0"):
+    with pytest.raises(ConfigError, match="more than 0"):
         ReconstructionError(kappa)
 
 

@@ -12,6 +12,7 @@ from molvae.optimization.goals.base import GOALS, Floats, Goal, numbers
 from molvae.optimization.goals.batches import BATCHES, Batch
 from molvae.optimization.goals.front import contributions, front_ranks
 from molvae.optimization.settings import ObjectiveSettings
+from molvae.plain import Count
 
 FIRST_LABELS = 50
 """Molecules with values that set the frame, where none is given."""
@@ -64,7 +65,7 @@ class Pareto(Goal):
         acquisition: str = "qlognehvi",
         reference: Mapping[str, float] | None = None,
         scale: Mapping[str, Sequence[float]] | None = None,
-        draws: int = 64,
+        draws: Count = 64,
     ):
         super().__init__(objectives)
         if not 2 <= len(self.objectives) <= MAX_OBJECTIVES:
@@ -72,8 +73,6 @@ class Pareto(Goal):
                 "objectives that a Pareto front is not for", where="goal.kind", got=len(self.objectives),
                 expected=f"2 to {MAX_OBJECTIVES}", hint="For more take weighted or product, for one single.",
             )  # fmt: skip
-        if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
-            raise ConfigError("a value that does not fit", where="goal.draws", got=draws, expected="1 or more")
         self.batch: Batch = BATCHES.build({"kind": acquisition})
         self.draws = draws
         self._ends = self.turned_scale(scale)

@@ -11,6 +11,7 @@ from molvae.optimization.history import Floats, History, Observation
 from molvae.optimization.strategies.base import STRATEGIES, Proposal, Strategy, Tools
 from molvae.optimization.strategies.selection import SELECTIONS
 from molvae.optimization.strategies.starting import starting_molecules
+from molvae.plain import Count, Positive, Share
 
 _ATTEMPTS = 30  # children made for one proposal, on the average of a round, before it takes starting molecules
 _START_SHARE = 0.25
@@ -36,12 +37,12 @@ class GraphGA(Strategy):
 
     def __init__(
         self,
-        population: int = 120,
-        offspring: int = 70,
-        mutation_rate: float = 0.067,
+        population: Count = 120,
+        offspring: Count = 70,
+        mutation_rate: Share = 0.067,
         selection: str = "rank",
-        sharpness: float = 0.01,
-        max_atoms: int = MAX_ATOMS,
+        sharpness: Positive = 0.01,
+        max_atoms: Count = MAX_ATOMS,
     ):
         self.population, self.offspring, self.mutation_rate = population, offspring, mutation_rate
         self.selection = SELECTIONS.build({"kind": selection}, sharpness=sharpness)

@@ -7,6 +7,7 @@ from itertools import islice
 from molvae.optimization.history import History
 from molvae.optimization.strategies.base import STRATEGIES, Proposal, Strategy, Tools
 from molvae.optimization.strategies.starting import admitted, from_prior
+from molvae.plain import Count
 
 
 @STRATEGIES.register("random")
@@ -19,7 +20,7 @@ class Random(Strategy):
 
     needs_space = True
 
-    def __init__(self, max_draws: int = 200):
+    def __init__(self, max_draws: Count = 200):
         self.max_draws = max_draws
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:

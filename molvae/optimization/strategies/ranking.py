@@ -15,6 +15,7 @@ from molvae.optimization.latents import encoded
 from molvae.optimization.strategies.base import Proposal, Tools
 from molvae.optimization.strategies.situation import Situation
 from molvae.parts import Axis, Part
+from molvae.plain import Count
 from molvae.surrogates.belief import Belief, Ignorance, Surrogate
 from molvae.surrogates.exact import MAX_POINTS, Hyperparameters, fit_exact_gp
 from molvae.surrogates.tanimoto import Counts, fit_tanimoto_gp
@@ -60,7 +61,7 @@ class TanimotoRanking(Ranking):
         max_points: observations that it is fitted to, at most.
     """
 
-    def __init__(self, max_points: int = 1000):
+    def __init__(self, max_points: Count = 1000):
         self.max_points = max_points
         self._ratio: float | None = None
         self._fitted_to = 0
@@ -116,7 +117,7 @@ class LatentRanking(Ranking):
 
     needs_space = True
 
-    def __init__(self, max_points: int = 1000, max_evaluations: int = 40):
+    def __init__(self, max_points: Count = 1000, max_evaluations: Count = 40):
         self.max_points, self.max_evaluations = min(max_points, MAX_POINTS), max_evaluations
         self.hyperparameters: Hyperparameters | None = None
         self._fitted_to = 0
@@ -168,7 +169,7 @@ class BothRanking(Ranking):
 
     needs_space = True
 
-    def __init__(self, max_points: int = 1000):
+    def __init__(self, max_points: Count = 1000):
         self.tanimoto, self.latent = TanimotoRanking(max_points), LatentRanking(max_points)
 
     def belief(self, situation: Situation, candidates: Sequence[Proposal]) -> Belief:

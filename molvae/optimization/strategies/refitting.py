@@ -31,11 +31,6 @@ class Refitting:
     """
 
     def __init__(self, every: int = 0, best: int = 500, steps: int = 100):
-        for name, value, least in (("refit_every", every, 0), ("refit_best", best, 1), ("refit_steps", steps, 1)):
-            if value < least:
-                raise ConfigError(
-                    "a refit that cannot be", where=f"strategy.{name}", got=value, expected=f"{least} or more"
-                )
         self.every, self.best, self.steps = every, best, steps
         self.last = 0
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from molvae.errors import ConfigError
 from molvae.optimization.history import Floats
 from molvae.parts import Axis, Part
+from molvae.plain import Positive
 
 
 class Selection(Part, ABC):
@@ -33,11 +33,7 @@ class ByRank(Selection):
         sharpness: share of the population among which the chances are nearly equal; small is greedy.
     """
 
-    def __init__(self, sharpness: float = 0.01):
-        if not sharpness > 0:
-            raise ConfigError(
-                "a sharpness that is not positive", where="strategy.sharpness", got=sharpness, expected="> 0"
-            )
+    def __init__(self, sharpness: Positive = 0.01):
         self.sharpness = sharpness
 
     def chances(self, scores: Floats) -> Floats:

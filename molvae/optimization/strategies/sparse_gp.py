@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from molvae.errors import ConfigError, NumericalError
+from molvae.errors import NumericalError
 from molvae.optimization.goals.front import front_ranks
 from molvae.optimization.history import Floats
 from molvae.optimization.strategies.base import STRATEGIES, Proposal
@@ -15,6 +15,7 @@ from molvae.optimization.strategies.guided import Guided
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import Ranking, belief_where_readable, fitted, points_of
 from molvae.optimization.strategies.situation import Situation
+from molvae.plain import Count, CountOrNone
 from molvae.surrogates.belief import Belief, Surrogate
 from molvae.surrogates.sparse import Fitting, SparseGP, fit_sparse_gp
 
@@ -37,7 +38,7 @@ class SparseRanking(Ranking):
 
     needs_space = True
 
-    def __init__(self, num_inducing: int = 500, epochs: int = 1, min_steps: int = 200):
+    def __init__(self, num_inducing: Count = 500, epochs: Count = 1, min_steps: CountOrNone = 200):
         self.fitting = Fitting(num_inducing=num_inducing, epochs=epochs, min_steps=min_steps)
         self._last: tuple[tuple[str, ...], Surrogate] | None = None
         self._given: tuple[tuple[str, ...], Surrogate] | None = None
@@ -104,13 +105,11 @@ class SparseGPStrategy(Guided):
     needs_space = True
 
     def __init__(
-        self, initial: int = 50, candidates: int = 5, num_inducing: int = 500, epochs: int = 1, min_steps: int = 200,
-        ascent: int = 60, points: int | None = None, oversampling: int = 1,
+        self, initial: CountOrNone = 50, candidates: Count = 5, num_inducing: Count = 500, epochs: Count = 1, min_steps: CountOrNone = 200,
+        ascent: CountOrNone = 60, points: Count | None = None, oversampling: Count = 1,
     ):  # fmt: skip
         self.sparse = SparseRanking(num_inducing, epochs, min_steps)
         super().__init__(initial, self.sparse, "qlogei", oversampling)
-        if points is not None and points < 1:
-            raise ConfigError("a number of points that is not positive", where="strategy.points", got=points, expected="> 0")
         self.candidates, self.ascent, self.points = candidates, ascent, points
 
     def _proposed(self, pool: Pool, num: int, situation: Situation) -> list[Proposal]:

@@ -39,7 +39,7 @@ def test_so_many_points_are_decoded_and_none_takes_the_place_of_those_that_mean_
     proposals = strategy.propose(history, 10, tools(space))
     assert decoded == [12]
     assert 0 < len(proposals) <= 10 and {each.source for each in proposals} == {"improvement"}
-    with pytest.raises(ConfigError, match="not positive"):
+    with pytest.raises(ConfigError, match=r"strategy\.points: got 0"):
         SparseGPStrategy(points=0)
 
 
