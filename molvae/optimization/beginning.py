@@ -20,6 +20,7 @@ from molvae.optimization.constraints import Gate
 from molvae.optimization.constraints.constraint import canonical, read_constraints, unknown_names
 from molvae.optimization.goals import choose_goal
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
+from molvae.optimization.models import usable_model
 from molvae.optimization.settings import CampaignSettings, FileSettings, OracleSettings, choose_objectives
 from molvae.optimization.start import StartSet, data_file, read_library, read_start
 from molvae.optimization.strategies import STRATEGIES
@@ -166,9 +167,25 @@ def _not_constrained(outputs: Sequence[str], constraints: Sequence[str], minimiz
 
 
 def model_settings(model: str | Path) -> FileSettings:
-    """Where a campaign's model is, by a path that also another folder can be worked in with; and what it was."""
+    """Where a campaign's model is, by a path that also another folder can be worked in with; and what it was.
+
+    Raises:
+        MolvaeError: no model there, or one that a campaign has no use for; it is loaded to see.
+    """
     folder = find(model)
+    usable_model(folder)
     return FileSettings.of(Path(model) if folder.is_relative_to(model) else folder, folder / MANIFEST)
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a place where something stands.
+
+    Raises:
+        InputError: it is no empty folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError("something stands there already", where=folder,
+                         hint="Choose another folder, or go on with --resume; molvae overwrites no campaign.")  # fmt: skip
 
 
 def make_folder(folder: Path, beginning: Beginning) -> None:
@@ -177,9 +194,7 @@ def make_folder(folder: Path, beginning: Beginning) -> None:
     Raises:
         InputError: something stands there already, or the disk is full.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("something stands there already", where=folder,
-                         hint="Choose another folder, or go on with --resume; molvae overwrites no campaign.")  # fmt: skip
+    require_free(folder)
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     try:
         with writing(folder):

@@ -91,7 +91,9 @@ class Campaign:
         Raises:
             MolvaeError: a choice that cannot be, or a folder that is not empty.
         """
-        make_folder(Path(folder), prepare(**choices))
+        beginning = prepare(**choices)
+        _built(beginning.settings, refit)
+        make_folder(Path(folder), beginning)
         return cls(folder, refit=refit, codes=codes)
 
     @classmethod
@@ -319,10 +321,7 @@ class Campaign:
 
     @cached_property
     def _strategy(self) -> Strategy:
-        strategy = STRATEGIES.build(self.settings.strategy)
-        if strategy.refits and self._refit is None:
-            raise ConfigError("a strategy that refits the model, and nothing to do it", where=self.folder / CONFIG,
-                              hint="From Python: Campaign.open(folder, refit=molvae.refit).")  # fmt: skip
+        strategy = _built(self.settings, self._refit)
         if self._last_round.number:
             strategy.restore(self._last_round.state)
         return strategy
@@ -343,6 +342,14 @@ class Campaign:
     def _library(self) -> Sequence[str]:
         path = self.folder / LIBRARY
         return path.read_text("utf-8").splitlines() if path.is_file() else ()
+
+
+def _built(settings: CampaignSettings, refit: Refit | None) -> Strategy:
+    strategy = STRATEGIES.build(settings.strategy)
+    if strategy.refits and refit is None:
+        raise ConfigError("a strategy that refits the model, and nothing to do it", where="strategy.refit_every",
+                          hint="From Python: Campaign.open(folder, refit=molvae.refit).")  # fmt: skip
+    return strategy
 
 
 def _frame(entries: Iterable[Entry]) -> pd.DataFrame:

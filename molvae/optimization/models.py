@@ -67,13 +67,13 @@ class CampaignModels:
 
     def _opened(self, own: FileSettings) -> LatentSpace:
         if self._named is None:
-            return LatentSpace(_of_molecules(self._begun_with(own)), self._codes)
+            return LatentSpace(usable_model(self._begun_with(own)), self._codes)
         folder = self.folder / str(self._named["round"])
         if not folder.is_dir():
             raise ArtifactError("the refitted model of a campaign is gone", where=folder, expected="a model folder",
                                 hint="Put it back from a copy; the campaign cannot go on without it.")  # fmt: skip
         FileSettings(path=str(folder), sha256=self._named["sha256"]).check(folder / MANIFEST)
-        space = LatentSpace(_of_molecules(folder))
+        space = LatentSpace(usable_model(folder))
         space.since = int(self._named["round"])
         return space
 
@@ -83,7 +83,13 @@ class CampaignModels:
         return folder
 
 
-def _of_molecules(folder: Path) -> Model:
+def usable_model(folder: Path) -> Model:
+    """The model in a folder, if a campaign can move in its latent space.
+
+    Raises:
+        InputError: a model of something else.
+        ArtifactError: a damaged one.
+    """
     model = load(folder)
     if not isinstance(model.codec, SmilesCodec):
         raise InputError("a model of images", where=folder, expected="a model of molecules")

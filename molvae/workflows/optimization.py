@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from molvae.errors import ConfigError, FailingOracleError, InputError
+from molvae.execution import end_if_imported_again
 from molvae.files import atomic_write, require_writable
-from molvae.optimization.beginning import REJECTS, choose_strategy, several
+from molvae.optimization.beginning import REJECTS, choose_strategy, make_folder, prepare, require_free, several
 from molvae.optimization.campaign import Campaign
 from molvae.optimization.constraints.constraint import canonical, unknown_names
 from molvae.optimization.goals import choose_goal
 from molvae.optimization.settings import CampaignSettings, OracleSettings, choose_objectives
 from molvae.optimization.telling import TellReport
-from molvae.oracles.scoring import all_outputs
+from molvae.oracles.scoring import Scoring, all_outputs
 from molvae.sections import validate
 from molvae.workflows.campaign_config import filled, over, read_assignments, read_campaign_file
 from molvae.workflows.campaign_progress import CampaignProgress
@@ -95,6 +97,7 @@ def optimize(
         MolvaeError: anything a user can get wrong, in one line.
         FailingOracleError: the first calls all failed in one way; the campaign has lost nothing.
     """
+    end_if_imported_again()
     given = filled(
         {"model": model, "oracle": oracle, "oracle_command": command, "manual": manual,
          "maximize": several(maximize), "minimize": several(minimize), "constraints": several(constraints),
@@ -114,26 +117,23 @@ def optimize(
         "goal": over(given["goal"], arguments["goal"]),
         "running": {name: value for name, value in running.items() if value is not None},
     }  # fmt: skip
-    if executor is not None:
-        from molvae.workflows.oracle_pool import check_executor
-
-        check_executor(executor)
-    with _resume(Path(out), wishes) if resume else _begin(Path(out), wishes) as campaign:
+    begun = _resumed(Path(out), wishes, executor) if resume else _begun(Path(out), wishes, executor)
+    with begun as (campaign, at_work):
         if not (resume or quiet) and (given["init"] or given["library"]):
             for note in campaign.notes:
                 print(note.replace(REJECTS, str(campaign.folder / REJECTS)))
-        if campaign.settings.oracle.manual:
-            return _invite(campaign, quiet)
-        return _run(campaign, specs, executor, keep_going, quiet)
+        return _invite(campaign, quiet) if at_work is None else _run(campaign, at_work, keep_going, quiet)
 
 
-def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
-    """A new campaign."""
+@contextmanager
+def _begun(out: Path, wishes: Mapping[str, Any], executor: str | None) -> Iterator[tuple[Campaign, Scoring | None]]:
+    """A new campaign and its oracle, which is at work before there is a folder: one that cannot start leaves none."""
     specs, command, manual = wishes["specs"], wishes["command"], wishes["manual"]
     if bool(specs or command) == manual:
         raise ConfigError("nobody says what molecules are worth" if not manual else "people and an oracle at once",
                           where="--oracle, --oracle-command, --manual", expected="an oracle, or --manual",
                           hint="`molvae oracles` lists the oracles.")  # fmt: skip
+    require_free(out)
     outputs: list[str] = []
     settings = validate(OracleSettings, {"command": command, **wishes["running"]})
     if not manual:
@@ -144,32 +144,55 @@ def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
         outputs = list(all_outputs(oracles))
         settings.names = [name_of(spec) for spec in specs]
         settings = resolve_limits(settings, oracles)
-    return Campaign.create(
-        out, refit=refit, outputs=outputs, oracle=settings, budget=BUDGET if wishes["budget"] is None else wishes["budget"],
+    beginning = prepare(
+        outputs=outputs, oracle=settings, budget=BUDGET if wishes["budget"] is None else wishes["budget"],
         batch_size=BATCH_SIZE if wishes["batch_size"] is None else wishes["batch_size"], seed=wishes["seed"] or 0,
         **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "goal", "model",
                                            "init", "library")},
     )  # fmt: skip
+    with _at_work(beginning.settings, specs, executor) as at_work:
+        if at_work is not None:
+            at_work.start()
+        make_folder(out, beginning)
+        with Campaign.open(out, refit=refit) as campaign:
+            yield campaign, at_work
 
 
-def _resume(out: Path, wishes: Mapping[str, Any]) -> Campaign:
-    """The campaign in a folder, with a larger budget or other workers if that is wished.
+@contextmanager
+def _resumed(out: Path, wishes: Mapping[str, Any], executor: str | None) -> Iterator[tuple[Campaign, Scoring | None]]:
+    """The campaign in a folder and its oracle, with a larger budget or other workers if that is wished.
 
     Raises:
         ConfigError: a wish that contradicts what it began with.
     """
-    campaign = Campaign.open(out, wishes["model"], refit)
-    try:
+    if executor is not None:
+        from molvae.workflows.oracle_pool import check_executor
+
+        check_executor(executor)
+    with Campaign.open(out, wishes["model"], refit) as campaign:
         if wishes["command"] and campaign.settings.oracle.command and not campaign.num_paid:
             campaign.settings.oracle.command = wishes["command"]  # no label has come from the one it began with
         _compare(campaign.settings, wishes)
         running = {**campaign.settings.oracle.model_dump(), **wishes["running"]}
         campaign.settings.oracle = validate(OracleSettings, running)
         campaign.raise_budget(wishes["budget"] or campaign.settings.budget)
-    except BaseException:
-        campaign.close()
-        raise
-    return campaign
+        with _at_work(campaign.settings, wishes["specs"], executor) as at_work:
+            yield campaign, at_work
+
+
+@contextmanager
+def _at_work(
+    settings: CampaignSettings, specs: Sequence[OracleSpec], executor: str | None
+) -> Iterator[Scoring | None]:
+    """The oracle of a campaign, ready to measure; None where people answer."""
+    if settings.oracle.manual:
+        yield None
+        return
+    from molvae.workflows.oracle_pool import find_oracles, scoring
+
+    oracles = find_oracles(specs or settings.oracle.names, settings.oracle.command, settings.measured)
+    with scoring(oracles, settings.oracle, executor) as at_work:
+        yield at_work
 
 
 def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
@@ -206,20 +229,12 @@ def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
                               hint="With --resume, leave it out; or begin another campaign.")  # fmt: skip
 
 
-def _run(
-    campaign: Campaign, specs: Sequence[OracleSpec], executor: str | None, keep_going: bool, quiet: bool
-) -> dict[str, Any]:
-    from molvae.workflows.oracle_pool import find_oracles, scoring
-
-    settings = campaign.settings.oracle
-    named = campaign.settings.measured
-    oracles = find_oracles(specs or settings.names, settings.command, named)
+def _run(campaign: Campaign, oracle: Scoring, keep_going: bool, quiet: bool) -> dict[str, Any]:
     if campaign.num_interrupted and not quiet:
         print(f"{campaign.num_interrupted:,} calls had no answer when the campaign was stopped, and are sent again")
     progress = CampaignProgress(quiet)
     try:
-        with scoring(oracles, settings, executor) as at_work:
-            campaign.run(at_work, progress, keep_going=keep_going)
+        campaign.run(oracle, progress, keep_going=keep_going)
     except FailingOracleError:
         write_report(campaign.folder)
         raise

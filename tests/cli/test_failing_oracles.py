@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from molvae import dask_execution
+from molvae.errors import InputError
+from molvae.workflows import optimize as molvae_optimize
 from tests.cli.conftest import Molvae
 from tests.cli.test_optimize import TOY, table
+from tests.optimization import toy
 
 BROKEN = "import sys; sys.exit('no licence')"
 MENDED = "import sys\nfor line in sys.stdin: print(len(line))"
@@ -51,6 +54,12 @@ def test_failures_are_told_with_their_reasons(molvae: Molvae) -> None:
     assert answer.status == 3 and "10 of 10 labels paid for, of which failed: 10 raised" in answer.out
     assert "\n  10 raised: the command ended with status 1\n" in answer.out
     assert {row["reason"] for row in table(Path("c/molecules.csv"))} == {"the command ended with status 1"}
+
+
+def test_an_oracle_that_no_process_can_have_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"this function cannot be sent to a worker process"):
+        molvae_optimize(out=tmp_path / "c", oracle=lambda smiles: float(len(smiles)), budget=5, strategy=toy.Toy.kind)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("executor", ["foo", "dask://", "dask://host", "dask://host:port", "tcp://host:1"])

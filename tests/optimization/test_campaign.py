@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -178,6 +179,16 @@ def test_what_cannot_be_is_refused_before_a_folder_is_made(tmp_path: Path, choic
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_cannot_be_loaded_or_refitted_is_refused_before_a_folder_is_made(tmp_path: Path, tiny_model: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a strategy that refits the model, and nothing to do it at strategy\.refit_every"):
+        toy.start(tmp_path / "c", model=tiny_model, strategy={"kind": "turbo", "refit_every": 3})
+    shutil.copytree(tiny_model, tmp_path / "mine")
+    (tmp_path / "mine" / "model" / "weights.safetensors").write_bytes(b"cut off")
+    with pytest.raises(ArtifactError, match=r"a damaged file at .*weights\.safetensors"):
+        toy.start(tmp_path / "c", model=tmp_path / "mine", strategy="random")
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_library_without_a_molecule_is_refused(tmp_path: Path) -> None:
     (tmp_path / "junk.smi").write_text("foo\nbar\n")
     with pytest.raises(InputError, match=r"a library without a molecule at --library .*junk.smi: got 2 lines"):
@@ -209,8 +220,6 @@ def test_nothing_is_overwritten_and_nothing_else_is_opened(tmp_path: Path) -> No
 
 
 def test_a_model_moved_is_welcome_and_another_model_is_not(tmp_path: Path, tiny_model: Path) -> None:
-    import shutil
-
     shutil.copytree(tiny_model, tmp_path / "mine")
     choices = {"strategy": "random", "model": tmp_path / "mine", "budget": 6, "batch_size": 3, "arguments": {"max_draws": 50}}
     with toy.start(tmp_path / "c", **choices) as campaign:
