@@ -126,7 +126,7 @@ def optimize(
     except FailingOracleError as error:
         typer.echo(f"error: {error}", err=True)
         return FINISHED_WITH_FAILURES
-    return FINISHED_WITH_FAILURES if summary["labels"]["failed"] and not manual else 0
+    return FINISHED_WITH_FAILURES if summary["labels"]["failed"] and not summary["manual"] else 0
 
 
 def ask(

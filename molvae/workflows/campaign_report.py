@@ -25,10 +25,16 @@ NUM_DRAWN = 24
 REASONS_SHOWN = 3
 
 
-def write_report(folder: Path) -> dict[str, Any]:
-    """Write summary.json, molecules.csv and pictures, of several objectives the Pareto front, of constraints dropped.csv; the summary."""
+def write_report(folder: Path, stopped: str | None = None) -> dict[str, Any]:
+    """Write summary.json, molecules.csv and pictures, of several objectives the Pareto front, of constraints dropped.csv; the summary.
+
+    Args:
+        folder: of the campaign.
+        stopped: why it has stopped, where that does not stand in the ledger.
+    """
     labels = read_labels(folder)
     summary = summarize(folder, labels)
+    summary["stopped"] = stopped or summary["stopped"]
     settings = CampaignSettings.load(folder)
     front = front_figures(labels, GOALS.build(settings.goal, objectives=settings.objectives))
     if front is not None:
@@ -74,6 +80,8 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     labels, failures = summary["labels"], summary["failures"]
     of_kinds = ", ".join(f"{count:,} {kind}" for kind, count in failures.items())
     lines = [f"{labels['paid']:,} of {summary['budget']:,} labels paid for" + (f", of which failed: {of_kinds}" if failures else "")]
+    if summary["stopped"]:
+        lines.append(f"stopped before the budget was spent: {summary['stopped']}")
     lines += _reason_lines(summary.get("failure_reasons", []))
     if labels["given"]:
         lines.append(f"{labels['given']:,} labels were known before and cost nothing")

@@ -235,8 +235,8 @@ def _run(campaign: Campaign, oracle: Scoring, keep_going: bool, quiet: bool) -> 
     progress = CampaignProgress(quiet)
     try:
         campaign.run(oracle, progress, keep_going=keep_going)
-    except FailingOracleError:
-        write_report(campaign.folder)
+    except FailingOracleError as error:
+        write_report(campaign.folder, stopped=f"{error.what}: {error.got}")
         raise
     finally:
         progress.close()
@@ -250,14 +250,16 @@ def _run(campaign: Campaign, oracle: Scoring, keep_going: bool, quiet: bool) -> 
 
 
 def _invite(campaign: Campaign, quiet: bool) -> dict[str, Any]:
+    summary = write_report(campaign.folder)
     if not quiet:
         for line in (
             f"a campaign for people: {campaign.settings.budget:,} labels, strategy {campaign.settings.strategy['kind']}",
+            *(summary_lines(summary) if campaign.num_paid or campaign.num_pending else ()),
             f"  molvae ask {campaign.folder} -n {campaign.settings.batch_size} -o batch.csv     molecules to measure",
             f"  molvae tell {campaign.folder} batch.csv         the same file with results in it",
         ):
             print(line)
-    return write_report(campaign.folder)
+    return summary
 
 
 def ask(

@@ -31,7 +31,9 @@ def test_an_oracle_that_always_fails_stops_with_its_reason_and_goes_on_once_mend
     assert "the command ended with status 1: got no licence" in answer.err
     rows = table(Path("c/molecules.csv"))
     assert {row["status"] for row in rows} == {"pending"} and all("no licence" in row["reason"] for row in rows)
-    assert json.loads(Path("c/summary.json").read_text())["labels"] == {"paid": 0, "given": 0, "failed": 0}
+    summary = json.loads(Path("c/summary.json").read_text())
+    assert summary["labels"] == {"paid": 0, "given": 0, "failed": 0}
+    assert summary["stopped"].startswith("the oracle fails every time: the first 10 calls: raised: ")
     Path("mine.py").write_text(MENDED)
     mended = molvae("optimize", "--resume", "--out", "c")
     assert mended.status == 0 and "12 of 12 labels paid for" in mended.out

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from molvae.report.page import Note
+from molvae.workflows.campaign_section import CampaignFiles, campaign_section
 from tests.cli.conftest import Molvae
 from tests.optimization import toy
 
@@ -95,6 +97,29 @@ def test_people_ask_and_tell(molvae: Molvae) -> None:
     assert nothing.status == 2 and "nothing to ask for" in nothing.err
     summary = json.loads(Path("lab/summary.json").read_text())
     assert summary["objectives"]["activity"]["best"] == 2.0 and summary["molecules"]["pending"] == 3
+
+
+def test_a_failed_measurement_of_people_is_no_failure_of_the_command(molvae: Molvae) -> None:
+    words = ("optimize", "--out", "lab")
+    assert molvae(*words, "--manual", "--maximize", "activity", "--budget", 3, *TOY).status == 0
+    assert molvae("ask", "lab", "-n", 2, "-o", "batch.csv").status == 0
+    Path("results.csv").write_text("id,activity\n1,failed: spilt\n")
+    assert molvae("tell", "lab", "results.csv").status == 0
+    more = molvae(*words, "--resume", "--budget", 6)
+    assert more.status == 0 and "1 of 6 labels paid for, of which failed: 1 failed" in more.out
+    assert "1 molecules wait for a result" in more.out and "molvae ask lab" in more.out
+
+
+def test_a_campaign_that_stops_short_says_why(molvae: Molvae) -> None:
+    Path("few.smi").write_text("CCO\nCCN\nCCC\n")
+    words = ("optimize", "--oracle", "qed", "--num-workers", 0, "--budget", 10, "--strategy", "screen", "--library", "few.smi")
+    answer = molvae(*words, "--out", "c")
+    why = "the strategy screen finds no new molecule (the library of 3 molecules is spent)"
+    assert answer.status == 0 and f"3 of 10 labels paid for\nstopped before the budget was spent: {why}\n" in answer.out
+    assert json.loads(Path("c/summary.json").read_text())["stopped"] == why
+    assert Note(f"stopped before the budget was spent: {why}", "bad") in campaign_section(CampaignFiles.read(Path("c"))).blocks
+    whole = molvae(*words, "--budget", 3, "--out", "d")
+    assert "stopped" not in whole.out and json.loads(Path("d/summary.json").read_text())["stopped"] is None
 
 
 def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
