@@ -160,13 +160,18 @@ def tell(
     again: Annotated[
         bool, typer.Option("--again", help="Take rows that say exactly what was told before as new replicates.")
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Correct a slip: the table takes the place of all that was told of its molecules before; "
+                                       "otherwise other values are replicates."),
+    ] = False,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Tell a campaign what was measured (the seed changes nothing)."""
     from molvae import workflows
 
-    workflows.tell(campaign, results, again=again, quiet=quiet)
+    workflows.tell(campaign, results, again=again, replace=replace, quiet=quiet)
 
 
 def register(app: typer.Typer) -> None:

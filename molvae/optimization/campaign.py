@@ -198,29 +198,43 @@ class Campaign:
         return _frame(self._observations[number] for number in waiting)
 
     def tell(
-        self, results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], *, again: bool = True
+        self, results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], *, again: bool = False, replace: bool = False
     ) -> TellReport:
         """Take results: all of a table, or nothing of it if a line cannot be understood.
 
         Args:
             results: a file, a data frame or a list of mappings, with ``id`` or ``smiles`` and a column for each objective.
                 Several rows for a molecule are replicates. Molecules that were never asked for are welcome.
-            again: whether a row that says exactly what was told before is one more replicate. The command line says no:
-                there the same growing table is told again and again.
+            again: whether a row that says exactly what was told before is one more replicate; the same growing table may
+                be told again and again where it is not.
+            replace: let the table take the place of all that was said of its molecules before, a slip perhaps; otherwise
+                another value is one more replicate.
 
         Raises:
             InputError: a line that cannot be understood, by its number.
+            ConfigError: both ``again`` and ``replace``.
         """
+        if again and replace:
+            raise ConfigError("results that are replicates and replace others at once", where="again, replace", expected="one of the two")
         found = read_results(results, self.settings.measured)
-        entries, calls = match(found, self._observations, self._last_round.number, again=again)
+        earlier = self._ledger.calls() if replace else None
+        matched = match(found, self._observations, self._last_round.number, again=again, earlier=earlier)
+        entries, calls, replaced = matched.entries, matched.calls, matched.replaced
+        num_averaged = 0 if replace else sum(
+            call.measurement.ok and any(self._observations.answers_of(call.entry)) for call in calls
+        )  # fmt: skip
         violating = self._gate.violating(entry.smiles for entry in entries)
-        self._ledger.add_answers(entries, calls, self._last_round.number, violating)
-        for entry in entries:
-            self._observations.add(entry)
-        for call in calls:
-            self._observations.answer(call)
+        self._ledger.add_answers(entries, calls, self._last_round.number, violating, replaced)
+        if replaced:
+            self._observations = recall(self._ledger, self.settings)
+        else:
+            for entry in entries:
+                self._observations.add(entry)
+            for call in calls:
+                self._observations.answer(call)
         num_failed = sum(not call.measurement.ok for call in calls)
-        return TellReport(len(calls), num_failed, len(entries), found.num_missing, len(found.rows) - len(calls))
+        num_repeated = len(found.rows) - len(calls)
+        return TellReport(len(calls), num_failed, len(entries), found.num_missing, num_repeated, num_averaged, len(replaced))
 
     def run(
         self, oracle: Measuring, watch: Callable[[Campaign], object] | None = None, *, keep_going: bool = False

@@ -25,6 +25,9 @@ from molvae.optimization.settings import ObjectiveSettings
 from molvae.oracles.base import Measurement
 
 LEDGER = "campaign.sqlite"
+REPLACED = "replaced by a later result"
+"""Why a call that was told no longer counts. Its status is that of interrupted ones: views of older ledgers leave these out too."""
+
 _FLOAT64 = np.dtype("<f8")
 _FEW = 1000  # calls whose molecules are looked up one by one
 
@@ -66,11 +69,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Call:
-    """A call that has ended: of which molecule, with what result; ``given`` if it was known before the campaign."""
+    """A call that has ended: of which molecule, with what result; ``given`` if it was known before the campaign.
+
+    ``number`` is its own, 0 where it has none yet.
+    """
 
     entry: int
     measurement: Measurement
     given: bool = False
+    number: int = 0
 
 
 class Ledger:
@@ -157,8 +164,9 @@ class Ledger:
         self._db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", sample)
 
     def add_answers(
-        self, entries: Iterable[Entry], calls: Iterable[Call], made_in: int = 0, violating: Dropped | None = None
-    ) -> None:
+        self, entries: Iterable[Entry], calls: Iterable[Call], made_in: int = 0, violating: Dropped | None = None,
+        replaced: Iterable[int] = (),
+    ) -> None:  # fmt: skip
         """Calls that ended elsewhere, with the molecules among them that are new, in one transaction.
 
         Args:
@@ -166,9 +174,13 @@ class Ledger:
             calls: of these and others.
             made_in: the round that is the last one.
             violating: those of the new molecules that violate a constraint.
+            replaced: numbers of earlier calls in whose place these are; they no longer count, and keep their values.
         """
         now = datetime.now(UTC)
         with self.transaction():
+            self._db.executemany(
+                "UPDATE calls SET status = 'interrupted', reason = ? WHERE number = ?", [(REPLACED, number) for number in replaced]
+            )
             self._add_entries(entries, _time(now))
             self._add_ended(list(calls), _time(now))
             self._add_dropped(made_in, violating or Dropped())
@@ -300,11 +312,11 @@ class Ledger:
         )
         for number, entry, smiles, status, reason, seconds, given in rows:
             found = Measurement(smiles, status, values.get(number, {}), reason, seconds or 0.0)
-            yield Call(entry, found, bool(given))
+            yield Call(entry, found, bool(given), number)
 
     def count(self, status: str) -> int:
-        """How many calls have a status."""
-        return int(self._read("SELECT count(*) FROM calls WHERE status = ?", status)[0][0])
+        """How many calls have a status; those that a later result replaced have none."""
+        return int(self._read("SELECT count(*) FROM calls WHERE status = ? AND reason <> ?", status, REPLACED)[0][0])
 
     def _read(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self._refusing("a ledger that cannot be read"):

@@ -314,6 +314,7 @@ def tell(
     results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]],
     *,
     again: bool = False,
+    replace: bool = False,
     quiet: bool = False,
 ) -> TellReport:
     """Take results, and bring the campaign's summary and pictures up to date.
@@ -322,19 +323,25 @@ def tell(
         folder: of the campaign.
         results: a table with ``id`` or ``smiles`` and a column for each objective.
         again: take rows that say exactly what was told before as replicates; otherwise they are left out.
+        replace: let the table take the place of what was said of its molecules before; otherwise other values are replicates.
         quiet: print nothing.
 
     Raises:
         InputError: a line that cannot be understood; nothing of the table is then taken.
     """
     with Campaign.open(folder) as campaign:
-        report = campaign.tell(results, again=again)
+        report = campaign.tell(results, again=again, replace=replace)
         summary = write_report(campaign.folder)
         left = campaign.budget_left
     if not quiet:
         print(f"{report.num_told:,} results taken" + (f", {report.num_failed:,} of them failures" if report.num_failed else ""))
         if report.num_new:
             print(f"{report.num_new:,} of them of molecules that nobody had asked for")
+        if report.num_averaged:
+            print(f"{report.num_averaged:,} of them of molecules that had a value already: their mean counts "
+                  "(to correct a slip, tell the right value with --replace)")  # fmt: skip
+        if report.num_replaced:
+            print(f"{report.num_replaced:,} earlier results were replaced")
         if report.num_repeated:
             print(f"{report.num_repeated:,} rows had been told before and were left out (--again takes them as replicates)")
         if report.num_missing:

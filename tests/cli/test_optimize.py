@@ -89,6 +89,12 @@ def test_people_ask_and_tell(molvae: Molvae) -> None:
 
     repeated = molvae("tell", "lab", "results.csv")
     assert "0 results taken" in repeated.out and "4 rows had been told before" in repeated.out
+    Path("slip.csv").write_text(f"id,activity\n{rows[3]['id']},1\n")
+    beside = molvae("tell", "lab", "slip.csv")
+    assert "1 of them of molecules that had a value already: their mean counts" in beside.out and "7 labels left" in beside.out
+    Path("slip.csv").write_text(f"id,activity\n{rows[3]['id']},2\n")
+    corrected = molvae("tell", "lab", "slip.csv", "--replace")
+    assert "1 earlier results were replaced" in corrected.out and "8 labels left" in corrected.out
     assert [row["id"] for row in table_of_pending(molvae)] == [rows[1]["id"], rows[4]["id"], rows[5]["id"]]
     more = molvae("ask", "lab", "-n", 50, "-o", "more.csv")
     assert more.status == 0 and len(table(Path("more.csv"))) == 5

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from molvae.errors import ArtifactError, ConfigError, InputError, OracleError
 from molvae.optimization.campaign import Campaign
+from molvae.optimization.figures import summarize
 from molvae.optimization.history import History
 from molvae.optimization.settings import CampaignSettings
 from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
@@ -75,6 +77,40 @@ def test_replicates_are_kept_and_their_mean_is_what_a_strategy_sees(tmp_path: Pa
     with Campaign.open(tmp_path / "c") as campaign:
         assert [o.values for o in campaign.history.observations] == [(1.0,), (1.0,)]
         assert campaign.best == 1.0
+
+
+def test_what_was_told_before_is_left_out_unless_it_is_a_replicate(tmp_path: Path) -> None:
+    with toy.start(tmp_path / "c", maximize=["worth"], budget=10) as campaign:
+        campaign.ask(2)
+        table = [{"id": 1, "worth": 1.0}, {"id": 2, "worth": 3.0}]
+        first, same = campaign.tell(table), campaign.tell(table)
+        assert (first.num_told, same.num_told, same.num_repeated) == (2, 0, 2)
+        other = campaign.tell([{"id": 1, "worth": 2.0}])
+        assert (first.num_averaged, other.num_averaged, other.num_replaced) == (0, 1, 0)
+        assert campaign.tell(table, again=True).num_told == 2 and campaign.num_paid == 5
+        with pytest.raises(ConfigError, match=r"replicates and replace others at once"):
+            campaign.tell(table, again=True, replace=True)
+
+
+def test_a_slip_is_corrected_and_costs_no_label(tmp_path: Path) -> None:
+    (tmp_path / "known.csv").write_text("smiles,worth\nCCO,80\n")
+    with toy.start(tmp_path / "c", maximize=["worth"], init=tmp_path / "known.csv", budget=10) as campaign:
+        campaign.ask(3)
+        campaign.tell([{"id": 2, "worth": 71.0}, {"id": 2, "worth": 1.0}, {"id": 3, "worth": "failed"}, {"id": 4, "worth": 5.0}])
+        right = [{"smiles": "CCO", "worth": 8.0}, {"id": 2, "worth": 0.71}, {"id": 2, "worth": 1.0}, {"id": 3, "worth": 2.0}]
+        report = campaign.tell(right, replace=True)
+        assert (report.num_told, report.num_replaced, report.num_repeated, report.num_averaged) == (3, 3, 1, 0)
+        assert campaign.tell(right, replace=True).num_told == 0
+        assert (campaign.num_paid, campaign.num_given, campaign.num_failed, campaign.best) == (4, 1, 0, 8.0)
+        values = [8.0, (0.71 + 1.0) / 2, 2.0, 5.0]
+        assert [o.values for o in campaign.history.observations] == [(value,) for value in values]
+        assert summarize(campaign.folder)["interrupted_calls"] == 0
+    with Campaign.open(tmp_path / "c") as campaign, sqlite3.connect(tmp_path / "c" / "campaign.sqlite") as database:
+        assert [o.values for o in campaign.history.observations] == [(value,) for value in values]
+        assert [value for (value,) in database.execute("SELECT worth FROM molecules ORDER BY id")] == values
+        assert database.execute("SELECT count(*) FROM best_so_far").fetchone() == (4,)
+        assert database.execute("SELECT value FROM outcomes ORDER BY call").fetchall()[:2] == [(80.0,), (71.0,)]  # nothing is lost
+    database.close()
 
 
 def test_what_nobody_asked_for_may_be_told(tmp_path: Path) -> None:
