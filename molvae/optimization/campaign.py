@@ -22,7 +22,7 @@ from molvae.optimization.failures import FirstCalls, described
 from molvae.optimization.goals import GOALS, Goal
 from molvae.optimization.history import History
 from molvae.optimization.ledger import LEDGER, Call, Entry, Ledger, Round
-from molvae.optimization.models import CampaignModels
+from molvae.optimization.models import CampaignModels, require_own
 from molvae.optimization.observations import recall
 from molvae.optimization.settings import CONFIG, CampaignSettings
 from molvae.optimization.space import LatentSpace, Points
@@ -47,6 +47,7 @@ class Campaign:
 
     Raises:
         InputError: no campaign there, or another process drives it.
+        ConfigError: a model that it did not begin with.
         ArtifactError: a ledger that cannot be read.
     """
 
@@ -64,6 +65,8 @@ class Campaign:
         self._model, self._refit, self._codes = model, refit, codes
         try:
             self.settings = CampaignSettings.load(self.folder)
+            if model is not None:
+                require_own(model, self.settings.model)
             self._ledger = Ledger(self.folder)
             self.num_interrupted = self._ledger.interrupt_running()
             self._observations = recall(self._ledger, self.settings)

@@ -10,7 +10,7 @@ from molvae.artifacts import MANIFEST, remove_folder, remove_leftovers
 from molvae.data.cache import file_sha256
 from molvae.data.codecs import SmilesCodec
 from molvae.distributions import CONTINUOUS
-from molvae.errors import ArtifactError, InputError
+from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.model import Model, find, load
 from molvae.optimization.settings import FileSettings
 from molvae.optimization.space import LatentSpace, Points
@@ -81,6 +81,19 @@ class CampaignModels:
         folder = find(self._moved or own.path)
         own.check(folder / MANIFEST)
         return folder
+
+
+def require_own(model: str | Path, own: FileSettings | None) -> None:
+    """Refuse a model that is not the one, wherever it is now, that a campaign began with.
+
+    Raises:
+        ConfigError: it is another one, or the campaign has none.
+        InputError: no model there.
+    """
+    found = file_sha256(find(model) / MANIFEST)
+    if own is None or found != own.sha256:
+        raise ConfigError("a campaign that began with another model", where="MODEL", got=model, expected="none" if own is None else
+                          f"{own.path} or a copy of it", hint="Leave it out; or begin another campaign.")  # fmt: skip
 
 
 def usable_model(folder: Path) -> Model:

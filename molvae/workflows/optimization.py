@@ -14,11 +14,10 @@ import pandas as pd
 from molvae.errors import ConfigError, FailingOracleError, InputError
 from molvae.execution import end_if_imported_again
 from molvae.files import atomic_write, require_writable
-from molvae.optimization.beginning import REJECTS, choose_strategy, make_folder, prepare, require_free, several
+from molvae.optimization.beginning import REJECTS, make_folder, prepare, require_free, several
 from molvae.optimization.campaign import Campaign
-from molvae.optimization.constraints.constraint import canonical, unknown_names
-from molvae.optimization.goals import choose_goal
-from molvae.optimization.settings import CampaignSettings, OracleSettings, choose_objectives
+from molvae.optimization.constraints.constraint import unknown_names
+from molvae.optimization.settings import CampaignSettings, OracleSettings
 from molvae.optimization.telling import TellReport
 from molvae.oracles.scoring import Scoring, all_outputs
 from molvae.sections import validate
@@ -26,6 +25,7 @@ from molvae.workflows.campaign_config import filled, over, read_assignments, rea
 from molvae.workflows.campaign_progress import CampaignProgress
 from molvae.workflows.campaign_report import summary_lines, write_report
 from molvae.workflows.refitting import refit
+from molvae.workflows.resuming import require_same
 
 if TYPE_CHECKING:
     from molvae.workflows.oracle_pool import OracleSpec
@@ -172,7 +172,7 @@ def _resumed(out: Path, wishes: Mapping[str, Any], executor: str | None) -> Iter
     with Campaign.open(out, wishes["model"], refit) as campaign:
         if wishes["command"] and campaign.settings.oracle.command and not campaign.num_paid:
             campaign.settings.oracle.command = wishes["command"]  # no label has come from the one it began with
-        _compare(campaign.settings, wishes)
+        require_same(campaign.settings, wishes)
         running = {**campaign.settings.oracle.model_dump(), **wishes["running"]}
         campaign.settings.oracle = validate(OracleSettings, running)
         campaign.raise_budget(wishes["budget"] or campaign.settings.budget)
@@ -193,40 +193,6 @@ def _at_work(
     oracles = find_oracles(specs or settings.oracle.names, settings.oracle.command, settings.measured)
     with scoring(oracles, settings.oracle, executor) as at_work:
         yield at_work
-
-
-def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
-    begun: dict[str, tuple[Any, Any]] = {}
-    if wishes["specs"]:
-        from molvae.workflows.oracle_pool import name_of
-
-        begun["--oracle"] = ([name_of(spec) for spec in wishes["specs"]], settings.oracle.names)
-    if wishes["manual"]:
-        begun["--manual"] = (True, settings.oracle.manual)
-    if wishes["maximize"] or wishes["minimize"]:
-        named = choose_objectives(settings.outputs, list(wishes["maximize"]), list(wishes["minimize"]))
-        begun["--maximize, --minimize"] = (named, settings.objectives)
-    if wishes["constraints"]:
-        begun["--constraint"] = (canonical(wishes["constraints"]), settings.constraints)
-    if wishes["strategy"] or wishes["arguments"]:
-        spec = choose_strategy(wishes["strategy"] or settings.strategy, has_model=settings.model is not None,
-                               arguments=wishes["arguments"])  # fmt: skip
-        begun["--strategy"] = (spec, settings.strategy)
-    if wishes["goal"]:
-        begun["goal"] = (choose_goal(over(settings.goal, wishes["goal"]), settings.objectives), settings.goal)
-    for option, given, stored in (
-        ("--oracle-command", wishes["command"], settings.oracle.command),
-        ("--batch-size", wishes["batch_size"], settings.batch_size),
-        ("--seed", wishes["seed"], settings.seed),
-        ("--init", wishes["init"] and str(Path(wishes["init"]).resolve()), settings.init and settings.init.path),
-        ("--library", wishes["library"] and str(Path(wishes["library"]).resolve()), settings.library and settings.library.path),
-    ):
-        if given is not None:
-            begun[option] = (given, stored)
-    for option, (given, stored) in begun.items():
-        if given != stored:
-            raise ConfigError("a campaign that began otherwise", where=option, got=given, expected=stored,
-                              hint="With --resume, leave it out; or begin another campaign.")  # fmt: skip
 
 
 def _run(campaign: Campaign, oracle: Scoring, keep_going: bool, quiet: bool) -> dict[str, Any]:

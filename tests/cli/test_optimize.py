@@ -133,6 +133,27 @@ def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
     return table(Path("pending.csv"))
 
 
+def test_what_contradicts_a_campaign_that_is_gone_on_with_is_refused(molvae: Molvae) -> None:
+    Path("few.smi").write_text("CCO\nCCN\nCCC\nCCS\n")
+    words = ("optimize", "--out", "c", "--num-workers", 0, "--library", "few.smi", "--strategy", "graph-ga")
+    assert molvae(*words, "--oracle", "qed", "--budget", 2, "--set", "strategy.population=7").status == 0
+    Path("few.smi").rename("copy.smi")
+    again = ("optimize", "--out", "c", "--num-workers", 0, "--resume")
+    same = ("--library", "copy.smi", "--strategy", "graph-ga", "--oracle", "qed", "--maximize", "qed")
+    assert molvae(*again, *same, "--budget", 3).status == 0
+    for slip, expected in (
+        (["moses-small"], "a campaign that began with another model at MODEL: got moses-small; expected none."),
+        (["--strategy", "screen"], "at --strategy: got screen; expected graph-ga."),
+        (["--set", "strategy.population=8"], "at --strategy: got {'population': 8}; expected {'population': 7}."),
+        (["--minimize", "qed"], "got ['minimize qed']; expected ['maximize qed']."),
+        (["--oracle-command", "true"], "at --oracle-command: got true; expected none."),
+        (["--library", "sample"], "a campaign that began otherwise at --library"),
+    ):
+        answer = molvae(*again, *slip, "--budget", 4)
+        assert answer.status == 2 and expected in answer.err and answer.err.count("\n") == 1
+    assert tomllib.loads(Path("c/config.toml").read_text())["budget"] == 3
+
+
 CONFIG = """
 oracle = ["qed", "sa"]
 maximize = ["qed"]

@@ -272,7 +272,10 @@ def test_a_model_moved_is_welcome_and_another_model_is_not(tmp_path: Path, tiny_
         campaign.ask(3)
     manifest = tmp_path / "moved" / "model" / "manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
-    with Campaign.open(tmp_path / "c", model=tmp_path / "moved") as campaign:
+    with pytest.raises(ConfigError, match=r"a campaign that began with another model at MODEL: got .*moved; expected .*mine or a copy"):
+        Campaign.open(tmp_path / "c", model=tmp_path / "moved")
+    shutil.move(tmp_path / "moved", tmp_path / "mine")
+    with Campaign.open(tmp_path / "c") as campaign:
         campaign.raise_budget(9)
         with pytest.raises(ArtifactError, match=r"has changed"):
             campaign.ask(3)
