@@ -66,7 +66,7 @@ def optimize(
         typer.Option(min=1, show_default=False, help="Labels to pay for, the start set's included.  [default: 500]"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="Molecules of a round.  [default: 50]")
+        int | None, typer.Option(min=1, show_default=False, help="Molecules of a round.  [default: 50, half of the budget at most]")
     ] = None,
     init: Annotated[
         str | None,

@@ -14,7 +14,7 @@ import pandas as pd
 from molvae.errors import ConfigError, FailingOracleError, InputError
 from molvae.execution import end_if_imported_again
 from molvae.files import atomic_write, require_writable
-from molvae.optimization.beginning import REJECTS, make_folder, prepare, require_free, several
+from molvae.optimization.beginning import BATCH_SIZE, REJECTS, make_folder, prepare, require_free, several
 from molvae.optimization.campaign import Campaign
 from molvae.optimization.constraints.constraint import unknown_names
 from molvae.optimization.settings import CampaignSettings, OracleSettings
@@ -30,7 +30,7 @@ from molvae.workflows.resuming import require_same
 if TYPE_CHECKING:
     from molvae.workflows.oracle_pool import OracleSpec
 
-BUDGET, BATCH_SIZE = 500, 50
+BUDGET = 500
 
 
 def optimize(
@@ -77,7 +77,7 @@ def optimize(
         goal: what several objectives become, a name or a specification; ``pareto`` if there are several.
         assignments: ``strategy.key=value`` and ``goal.key=value``.
         budget: labels to pay for, 500 if not given. A campaign that is gone on with may be given more.
-        batch_size: molecules of a round, 50 if not given.
+        batch_size: molecules of a round; 50 if not given, but half of the budget at most.
         init: molecules to begin with; with a column for each objective they are labels known before, which cost nothing.
         library: molecules for strategies that choose from some.
         time_limit: seconds of one call.
@@ -119,8 +119,8 @@ def optimize(
     }  # fmt: skip
     begun = _resumed(Path(out), wishes, executor) if resume else _begun(Path(out), wishes, executor)
     with begun as (campaign, at_work):
-        if not (resume or quiet) and (given["init"] or given["library"]):
-            for note in campaign.notes:
+        if not (resume or quiet):
+            for note in campaign.notes if given["init"] or given["library"] else campaign.notes[1:]:
                 print(note.replace(REJECTS, str(campaign.folder / REJECTS)))
         return _invite(campaign, quiet) if at_work is None else _run(campaign, at_work, keep_going, quiet)
 
@@ -146,9 +146,9 @@ def _begun(out: Path, wishes: Mapping[str, Any], executor: str | None) -> Iterat
         settings = resolve_limits(settings, oracles)
     beginning = prepare(
         outputs=outputs, oracle=settings, budget=BUDGET if wishes["budget"] is None else wishes["budget"],
-        batch_size=BATCH_SIZE if wishes["batch_size"] is None else wishes["batch_size"], seed=wishes["seed"] or 0,
-        **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "goal", "model",
-                                           "init", "library")},
+        seed=wishes["seed"] or 0,
+        **{name: wishes[name] for name in ("batch_size", "maximize", "minimize", "constraints", "strategy", "arguments", "goal",
+                                           "model", "init", "library")},
     )  # fmt: skip
     with _at_work(beginning.settings, specs, executor) as at_work:
         if at_work is not None:

@@ -201,11 +201,16 @@ def test_a_value_that_is_no_number_is_a_failure_and_never_a_score(tmp_path: Path
         ({"strategy": "rndom"}, "unknown strategy.*Did you mean 'random'"),
         ({"arguments": {"strid": 2}}, "unknown key for strategy 'toy'.*Did you mean 'stride'"),
         ({"outputs": []}, "a campaign without an objective"),
-        ({"outputs": [], "maximize": ["smiles"]}, "without a name of its own"),
+        ({"outputs": [], "maximize": ["smiles"]}, "a value without a name of its own"),
+        ({"outputs": [], "maximize": ["Status"]}, "a value without a name of its own at .*: got 'Status'"),
+        ({"outputs": [], "maximize": ["a"], "minimize": ["A"]}, "two values whose names differ in case alone at .*: got 'a', 'A'"),
+        ({"outputs": [], "maximize": ["a"], "constraints": ["A <= 3"]}, "two values whose names differ in case alone"),
         ({"arguments": {"stride": "two"}}, "strategy.stride: got 'two'; expected a number"),
         ({"init": "nowhere.smi"}, "no such file or data set"),
         ({"model": "nowhere"}, "no such model"),
+        ({"budget": "many", "batch_size": None}, "a value that cannot be at budget: got 'many'; expected a valid integer"),
         ({"budget": -3}, "a value that cannot be at budget: got -3; expected"),
+        ({"oracle": {"retries": -1}}, r"a value that cannot be at oracle\.retries: got -1; expected 0 or more"),
         ({"seed": -1}, "a value that cannot be at seed: got -1"),
     ],
 )
@@ -241,10 +246,36 @@ def test_one_name_stands_for_a_list_of_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["hybrid", "graph-ga", "tanimoto"])
 def test_a_strategy_goes_on_with_every_argument_that_it_was_set_up_with(tmp_path: Path, kind: str) -> None:
     spec = {"kind": kind, **({"latent": False, "ranking": "none"} if kind == "hybrid" else {})}
-    with toy.start(tmp_path / "c", budget=5, strategy=spec) as campaign:
+    with toy.start(tmp_path / "c", budget=100, strategy=spec) as campaign:
         assert campaign.settings.strategy == STRATEGIES.build(spec).spec
     with pytest.raises(ConfigError, match=r"strategy\.ranking"):
         toy.start(tmp_path / "d", budget=5, strategy={"kind": "hybrid", "latent": False, "ranking": None})
+
+
+@pytest.mark.parametrize(("budget", "half"), [(1000, 50), (100, 50), (99, 49), (2, 1), (1, 1)])
+def test_a_small_budget_leaves_half_of_its_labels_to_what_was_learned(tmp_path: Path, budget: int, half: int) -> None:
+    choices = {"strategy": "tanimoto", "budget": budget, "maximize": ["worth"]}
+    with Campaign.create(tmp_path / "c", **choices) as campaign:
+        assert (campaign.settings.strategy["initial"], campaign.settings.batch_size) == (half, half)
+        assert any("is random sampling here" in note for note in campaign.notes) == (budget == 1)
+
+
+@pytest.mark.parametrize(
+    ("choices", "blind"),
+    [
+        ({"arguments": {"initial": 20}}, True),
+        ({"strategy": {"kind": "tanimoto", "initial": 20}}, True),
+        ({"batch_size": 20}, True),
+        ({"arguments": {"initial": 19}, "batch_size": 19}, False),
+        ({"strategy": "graph-ga", "batch_size": 20}, False),
+    ],
+)
+def test_what_is_asked_for_is_done_and_called_random_where_it_is(tmp_path: Path, choices: dict, blind: bool) -> None:  # type: ignore[type-arg]
+    with Campaign.create(tmp_path / "c", **{"strategy": "tanimoto", "budget": 20, "maximize": ["worth"], **choices}) as campaign:
+        wished = {**choices.get("arguments", {}), **(choices["strategy"] if isinstance(choices.get("strategy"), dict) else {})}
+        assert {**campaign.settings.strategy, **wished} == campaign.settings.strategy
+        assert campaign.settings.batch_size == choices.get("batch_size", 10)
+        assert any("the first 20 molecules are chosen before anything is learned" in note for note in campaign.notes) == blind
 
 
 def test_nothing_is_overwritten_and_nothing_else_is_opened(tmp_path: Path) -> None:
