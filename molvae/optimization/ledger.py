@@ -6,7 +6,10 @@ Everything is plain tables (see `molvae.optimization.schema`) that any SQLite re
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -96,8 +99,7 @@ class Ledger:
         if not self.path.is_file():
             raise ArtifactError("no ledger of a campaign", where=self.path, hint="`molvae optimize` makes one.")
         with self._refusing("a ledger that cannot be read"):
-            mode = "ro" if readonly else "rw"
-            self._db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+            self._db = connect_to_read(self.path) if readonly else _connect(self.path, "rw")
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
             self._db.execute("PRAGMA busy_timeout = 30000")  # somebody reads it with a tool that locks
             if not readonly:
@@ -321,6 +323,36 @@ class Ledger:
     def _read(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self._refusing("a ledger that cannot be read"):
             return self._db.execute(query, parameters).fetchall()
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A ledger for reading only, also in a folder that cannot be written: a backup, or somebody else's.
+
+    SQLite wants to put its shared memory beside it; where it cannot, and nobody else has, a copy in memory is read.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    database = _connect(path, "ro")
+    try:
+        database.execute("PRAGMA user_version").fetchone()
+        return database
+    except sqlite3.Error as error:
+        database.close()
+        if not isinstance(error, sqlite3.OperationalError) or os.access(path.parent, os.W_OK):
+            raise
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in (path, path.with_name(f"{path.name}-wal")):
+            if file.is_file():
+                shutil.copyfile(file, Path(scratch, file.name))
+        source, database = _connect(Path(scratch, path.name), "rw"), sqlite3.connect(":memory:", isolation_level=None)
+        source.backup(database)
+        source.close()
+    return database
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
 
 
 def _time(moment: datetime) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from molvae.files import atomic_write, write_bytes
 from molvae.optimization.figures import Labels, read_labels, summarize
 from molvae.optimization.fronts import front_figures
 from molvae.optimization.goals import GOALS
-from molvae.optimization.ledger import LEDGER, Ledger
+from molvae.optimization.ledger import LEDGER, Ledger, connect_to_read
 from molvae.optimization.schema import identifier
 from molvae.optimization.settings import CampaignSettings
 from molvae.report.campaigns import Progress, draw_best_so_far
@@ -132,7 +131,7 @@ def ranked_molecules(folder: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
     reason = "(SELECT reason FROM calls WHERE proposal = id AND status <> 'running' ORDER BY number DESC LIMIT 1)"
     shown = f"CASE WHEN status = 'ok' THEN '' ELSE coalesce({reason}, '') END AS reason"
     query = f"SELECT *, {shown} FROM molecules ORDER BY {column} IS NULL, {feasible}{column} {way}, id"
-    database = sqlite3.connect(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
+    database = connect_to_read(folder / LEDGER)
     try:
         cursor = database.execute(query)
         return [name for name, *_ in cursor.description], cursor.fetchall()
