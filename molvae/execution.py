@@ -20,10 +20,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
 from molvae.chunks import Task, Window, cut
-from molvae.errors import MolvaeError
+from molvae.errors import InputError, MolvaeError
 from molvae.isolation import Limits, Outcome, Status, attempt, main_hidden, needs_main, one_line, serve
 
-__all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores"]
+__all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores", "end_if_imported_again"]
 
 _UNGUARDED = 78  # exit status of a worker that was asked to run the script that started it
 _GRACE_SECONDS = 5.0  # a worker's own alarm ends an item in time; this is for a function that takes the alarm away
@@ -34,6 +34,12 @@ _LATE: Outcome[Any] = Outcome("timeout", reason="time limit passed")
 def available_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def end_if_imported_again() -> None:
+    """End this process if it is a worker that is importing the script which started it: its parent says what to do."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(_UNGUARDED)
 
 
 class Workers:
@@ -55,8 +61,8 @@ class Workers:
         self._entered = self._running = self._imports_main = False
 
     def __enter__(self) -> Self:
-        if self.num_workers > 0 and getattr(multiprocessing.current_process(), "_inheriting", False):
-            os._exit(_UNGUARDED)  # this is a worker importing the script that started it: its parent says what to do
+        if self.num_workers > 0:
+            end_if_imported_again()
         self._entered = True
         return self
 
@@ -82,7 +88,7 @@ class Workers:
             seconds: time limit for an item of this run, in place of the pool's.
 
         Raises:
-            InputError: a function that cannot be sent to a process.
+            InputError: a function that cannot be sent to a process, or a script that would run again in each.
             MolvaeError: workers that do not start.
         """
         if self.num_workers == 0:
@@ -164,7 +170,13 @@ class Workers:
         self._drop([worker])
         if not worker.ready:
             self._failed_starts += 1
-            if outcome.reason.endswith(f" {_UNGUARDED}") or self._failed_starts == _START_ATTEMPTS:
+            if outcome.reason.endswith(f" {_UNGUARDED}"):
+                raise InputError(
+                    "a script that begins again in its own worker processes", where=getattr(sys.modules["__main__"], "__file__", None),
+                    hint='They import it for the function that is defined there: put its calls below `if __name__ == "__main__":`, '
+                    "or the function into a module of its own; num_workers=0 works without processes.",
+                )
+            if self._failed_starts == _START_ATTEMPTS:
                 raise MolvaeError(
                     "worker processes do not start", got=outcome.reason,
                     hint="A function defined in a script needs the script's calls under "

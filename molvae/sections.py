@@ -56,7 +56,7 @@ def validate(section: type[SectionT], table: Mapping[str, Any]) -> SectionT:
         if first["type"] == "missing":
             raise ConfigError("a key that is missing", where=where) from error
         raise ConfigError(
-            "a value that does not fit", where=where, got=repr(first.get("input")), expected=expectation(error, table)
+            "a value that cannot be", where=where, got=repr(first.get("input")), expected=expectation(error, table)
         ) from error
 
 

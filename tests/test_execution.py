@@ -227,4 +227,4 @@ def test_a_plain_script_needs_no_main_guard_unless_it_defines_the_function(tmp_p
     with run_script(tmp_path, textwrap.dedent(text).format(paths=paths, guard="if True:")) as process:
         out, err = process.communicate(timeout=60)
     assert "[42]" in out and out.count("[42]") == 1 and "once" in out
-    assert "worker processes do not start" in err and "__main__" in err
+    assert "a script that begins again in its own worker processes at " in err and 'if __name__ == "__main__":' in err

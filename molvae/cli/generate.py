@@ -41,7 +41,10 @@ def sample(
 
 def decode(
     model: ModelPath,
-    latents: Annotated[Path, typer.Argument(metavar="LATENTS", help="A .parquet or .csv with columns z0, z1, ...")],
+    latents: Annotated[
+        Path,
+        typer.Argument(metavar="LATENTS", help="A .parquet or .csv with columns z0, z1, ...; a .parquet of `molvae encode` knows its model."),
+    ],
     output: Strings = Path("decoded.smi"),
     guard: Guard = False,
     seed: Seed = 0,

@@ -66,7 +66,7 @@ def optimize(
         typer.Option(min=1, show_default=False, help="Labels to pay for, the start set's included.  [default: 500]"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="Molecules of a round.  [default: 50]")
+        int | None, typer.Option(min=1, show_default=False, help="Molecules of a round.  [default: 50, half of the budget at most]")
     ] = None,
     init: Annotated[
         str | None,
@@ -126,7 +126,7 @@ def optimize(
     except FailingOracleError as error:
         typer.echo(f"error: {error}", err=True)
         return FINISHED_WITH_FAILURES
-    return FINISHED_WITH_FAILURES if summary["labels"]["failed"] and not manual else 0
+    return FINISHED_WITH_FAILURES if summary["labels"]["failed"] and not summary["manual"] else 0
 
 
 def ask(
@@ -160,13 +160,18 @@ def tell(
     again: Annotated[
         bool, typer.Option("--again", help="Take rows that say exactly what was told before as new replicates.")
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Correct a slip: the table takes the place of all that was told of its molecules before; "
+                                       "otherwise other values are replicates."),
+    ] = False,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Tell a campaign what was measured (the seed changes nothing)."""
     from molvae import workflows
 
-    workflows.tell(campaign, results, again=again, quiet=quiet)
+    workflows.tell(campaign, results, again=again, replace=replace, quiet=quiet)
 
 
 def register(app: typer.Typer) -> None:

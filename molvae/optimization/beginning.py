@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from molvae.artifacts import MANIFEST, PARTIAL
 from molvae.data.tables import write_rejects
 from molvae.errors import ConfigError, InputError
@@ -20,11 +18,24 @@ from molvae.optimization.constraints import Gate
 from molvae.optimization.constraints.constraint import canonical, read_constraints, unknown_names
 from molvae.optimization.goals import choose_goal
 from molvae.optimization.ledger import Call, Entry, Ledger, Round
-from molvae.optimization.settings import CampaignSettings, FileSettings, OracleSettings, choose_objectives
+from molvae.optimization.models import usable_model
+from molvae.optimization.settings import (
+    CampaignSettings,
+    FileSettings,
+    OracleSettings,
+    choose_objectives,
+    require_columns,
+)
 from molvae.optimization.start import StartSet, data_file, read_library, read_start
 from molvae.optimization.strategies import STRATEGIES
 from molvae.oracles.base import Measurement
-from molvae.sections import Spec, expectation
+from molvae.sections import Spec, validate
+
+BATCH_SIZE = 50
+"""Molecules of a round where nothing is said, if the budget has twice as many: a strategy learns between rounds."""
+
+INITIAL = "initial"
+"""What strategies that learn call the size of their first design."""
 
 LIBRARY = "library.smi"
 REJECTS = "rejects.csv"
@@ -104,7 +115,7 @@ def prepare(
     minimize: Sequence[str] = (),
     outputs: Sequence[str] = (),
     constraints: Sequence[str] = (),
-    batch_size: int = 50,
+    batch_size: int | None = None,
     strategy: str | Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
     goal: str | Mapping[str, Any] | None = None,
@@ -117,28 +128,23 @@ def prepare(
     """Read and check what a new campaign is to begin with; see `molvae.optimization.campaign.Campaign.create`."""
     maximize, minimize, constraints = (several(each) for each in (maximize, minimize, constraints))
     objectives = choose_objectives(list(outputs), list(maximize) or _not_constrained(outputs, constraints, minimize), list(minimize))
-    spec = choose_strategy(strategy, has_model=model is not None, arguments=arguments)
+    spec = _with_a_search(choose_strategy(strategy, has_model=model is not None, arguments=arguments), strategy, arguments, budget)
     if library is None and STRATEGIES[spec["kind"]].needs_library:
         library = DEFAULT_LIBRARY
     init_file, library_file = (
         None if data is None or isinstance(data, StartSet) else data_file(data, option)
         for option, data in (("--init", init), ("--library", library))
     )
-    try:
-        settings = CampaignSettings(
-            seed=seed, budget=budget, batch_size=batch_size,
-            outputs=list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
-            objectives=objectives, constraints=canonical(constraints),
-            strategy=spec, goal=choose_goal(goal, objectives), oracle=oracle or OracleSettings(),
-            model=None if model is None else model_settings(model),
-            init=None if init_file is None else FileSettings.of(init_file),
-            library=None if library_file is None else FileSettings.of(library_file),
-        )  # fmt: skip
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError("a value that cannot be", where=".".join(map(str, first["loc"])), got=repr(first.get("input")),
-                          expected=expectation(error)) from error  # fmt: skip
+    settings = validate(CampaignSettings, {
+        "seed": seed, "budget": budget, "batch_size": _at_most_half(BATCH_SIZE, budget) if batch_size is None else batch_size,
+        "outputs": list(outputs) or [*(names := [each.name for each in objectives]), *unknown_names(constraints, names)],
+        "objectives": objectives, "constraints": canonical(constraints), "strategy": spec, "goal": choose_goal(goal, objectives),
+        "oracle": oracle or OracleSettings(), "model": None if model is None else model_settings(model),
+        "init": None if init_file is None else FileSettings.of(init_file),
+        "library": None if library_file is None else FileSettings.of(library_file),
+    })  # fmt: skip
     read_constraints(constraints, settings.outputs, settings.oracle.names)  # as they were written, for the message
+    require_columns(settings.measured)
     if isinstance(init, StartSet):
         start = init
     else:
@@ -154,6 +160,20 @@ def prepare(
     return Beginning(settings, start, molecules, num_unusable)
 
 
+def _with_a_search(
+    spec: Spec, strategy: str | Mapping[str, Any] | None, arguments: Mapping[str, Any] | None, budget: int
+) -> Spec:
+    """A first design that nobody gave a size takes half of the budget at most: what is learned from it must be of use."""
+    named = {*(strategy if isinstance(strategy, Mapping) else ()), *(arguments or ())}
+    if INITIAL not in spec or INITIAL in named:
+        return spec
+    return {**spec, INITIAL: _at_most_half(spec[INITIAL], budget)}
+
+
+def _at_most_half(num: int, budget: int) -> int:
+    return max(1, min(num, budget // 2)) if isinstance(budget, int) else num  # what is no number is refused later
+
+
 def several(names: str | Sequence[str]) -> Sequence[str]:
     """One name stands for a list of one."""
     return [names] if isinstance(names, str) else names
@@ -166,9 +186,25 @@ def _not_constrained(outputs: Sequence[str], constraints: Sequence[str], minimiz
 
 
 def model_settings(model: str | Path) -> FileSettings:
-    """Where a campaign's model is, by a path that also another folder can be worked in with; and what it was."""
+    """Where a campaign's model is, by a path that also another folder can be worked in with; and what it was.
+
+    Raises:
+        MolvaeError: no model there, or one that a campaign has no use for; it is loaded to see.
+    """
     folder = find(model)
+    usable_model(folder)
     return FileSettings.of(Path(model) if folder.is_relative_to(model) else folder, folder / MANIFEST)
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a place where something stands.
+
+    Raises:
+        InputError: it is no empty folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError("something stands there already", where=folder,
+                         hint="Choose another folder, or go on with --resume; molvae overwrites no campaign.")  # fmt: skip
 
 
 def make_folder(folder: Path, beginning: Beginning) -> None:
@@ -177,9 +213,7 @@ def make_folder(folder: Path, beginning: Beginning) -> None:
     Raises:
         InputError: something stands there already, or the disk is full.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("something stands there already", where=folder,
-                         hint="Choose another folder, or go on with --resume; molvae overwrites no campaign.")  # fmt: skip
+    require_free(folder)
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     try:
         with writing(folder):
@@ -216,6 +250,8 @@ def _fill(folder: Path, beginning: Beginning) -> None:
 def _notes(beginning: Beginning, num_violating: int) -> tuple[str, ...]:
     start = beginning.start
     notes = [f"{len(start.labels)} labels were given, {len(start.molecules)} molecules are to be labelled first"]
+    if blind := _blind(beginning):
+        notes.append(blind)
     if num_violating:
         notes.append(f"{num_violating} molecules of the start set violate a constraint: they are labelled and do not count")
     if start.rejects:
@@ -224,3 +260,17 @@ def _notes(beginning: Beginning, num_violating: int) -> tuple[str, ...]:
         unusable = f"; {beginning.num_unusable:,} lines of it are none" if beginning.num_unusable else ""
         notes.append(f"a library of {len(beginning.library):,} molecules{unusable}")
     return tuple(notes)
+
+
+def _blind(beginning: Beginning) -> str | None:
+    """That a strategy which learns will have no label left to use it on; None where it has."""
+    settings, start = beginning.settings, beginning.start
+    if INITIAL not in settings.strategy:
+        return None
+    first = max(int(settings.strategy[INITIAL]) - len(start.labels), 0 if start.labels or start.molecules else settings.batch_size)
+    if first < settings.budget:
+        return None
+    return (
+        f"the first {first:,} molecules are chosen before anything is learned, and the budget is {settings.budget:,}: "
+        f"{settings.strategy['kind']} is random sampling here (--budget, --batch-size and strategy.{INITIAL} would change that)"
+    )

@@ -22,7 +22,7 @@ from molvae.optimization.failures import FirstCalls, described
 from molvae.optimization.goals import GOALS, Goal
 from molvae.optimization.history import History
 from molvae.optimization.ledger import LEDGER, Call, Entry, Ledger, Round
-from molvae.optimization.models import CampaignModels
+from molvae.optimization.models import CampaignModels, require_own
 from molvae.optimization.observations import recall
 from molvae.optimization.settings import CONFIG, CampaignSettings
 from molvae.optimization.space import LatentSpace, Points
@@ -47,6 +47,7 @@ class Campaign:
 
     Raises:
         InputError: no campaign there, or another process drives it.
+        ConfigError: a model that it did not begin with.
         ArtifactError: a ledger that cannot be read.
     """
 
@@ -64,6 +65,8 @@ class Campaign:
         self._model, self._refit, self._codes = model, refit, codes
         try:
             self.settings = CampaignSettings.load(self.folder)
+            if model is not None:
+                require_own(model, self.settings.model)
             self._ledger = Ledger(self.folder)
             self.num_interrupted = self._ledger.interrupt_running()
             self._observations = recall(self._ledger, self.settings)
@@ -91,7 +94,9 @@ class Campaign:
         Raises:
             MolvaeError: a choice that cannot be, or a folder that is not empty.
         """
-        make_folder(Path(folder), prepare(**choices))
+        beginning = prepare(**choices)
+        _built(beginning.settings, refit)
+        make_folder(Path(folder), beginning)
         return cls(folder, refit=refit, codes=codes)
 
     @classmethod
@@ -196,29 +201,43 @@ class Campaign:
         return _frame(self._observations[number] for number in waiting)
 
     def tell(
-        self, results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], *, again: bool = True
+        self, results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]], *, again: bool = False, replace: bool = False
     ) -> TellReport:
         """Take results: all of a table, or nothing of it if a line cannot be understood.
 
         Args:
             results: a file, a data frame or a list of mappings, with ``id`` or ``smiles`` and a column for each objective.
                 Several rows for a molecule are replicates. Molecules that were never asked for are welcome.
-            again: whether a row that says exactly what was told before is one more replicate. The command line says no:
-                there the same growing table is told again and again.
+            again: whether a row that says exactly what was told before is one more replicate; the same growing table may
+                be told again and again where it is not.
+            replace: let the table take the place of all that was said of its molecules before, a slip perhaps; otherwise
+                another value is one more replicate.
 
         Raises:
             InputError: a line that cannot be understood, by its number.
+            ConfigError: both ``again`` and ``replace``.
         """
+        if again and replace:
+            raise ConfigError("results that are replicates and replace others at once", where="again, replace", expected="one of the two")
         found = read_results(results, self.settings.measured)
-        entries, calls = match(found, self._observations, self._last_round.number, again=again)
+        earlier = self._ledger.calls() if replace else None
+        matched = match(found, self._observations, self._last_round.number, again=again, earlier=earlier)
+        entries, calls, replaced = matched.entries, matched.calls, matched.replaced
+        num_averaged = 0 if replace else sum(
+            call.measurement.ok and any(self._observations.answers_of(call.entry)) for call in calls
+        )  # fmt: skip
         violating = self._gate.violating(entry.smiles for entry in entries)
-        self._ledger.add_answers(entries, calls, self._last_round.number, violating)
-        for entry in entries:
-            self._observations.add(entry)
-        for call in calls:
-            self._observations.answer(call)
+        self._ledger.add_answers(entries, calls, self._last_round.number, violating, replaced)
+        if replaced:
+            self._observations = recall(self._ledger, self.settings)
+        else:
+            for entry in entries:
+                self._observations.add(entry)
+            for call in calls:
+                self._observations.answer(call)
         num_failed = sum(not call.measurement.ok for call in calls)
-        return TellReport(len(calls), num_failed, len(entries), found.num_missing, len(found.rows) - len(calls))
+        num_repeated = len(found.rows) - len(calls)
+        return TellReport(len(calls), num_failed, len(entries), found.num_missing, num_repeated, num_averaged, len(replaced))
 
     def run(
         self, oracle: Measuring, watch: Callable[[Campaign], object] | None = None, *, keep_going: bool = False
@@ -319,10 +338,7 @@ class Campaign:
 
     @cached_property
     def _strategy(self) -> Strategy:
-        strategy = STRATEGIES.build(self.settings.strategy)
-        if strategy.refits and self._refit is None:
-            raise ConfigError("a strategy that refits the model, and nothing to do it", where=self.folder / CONFIG,
-                              hint="From Python: Campaign.open(folder, refit=molvae.refit).")  # fmt: skip
+        strategy = _built(self.settings, self._refit)
         if self._last_round.number:
             strategy.restore(self._last_round.state)
         return strategy
@@ -343,6 +359,14 @@ class Campaign:
     def _library(self) -> Sequence[str]:
         path = self.folder / LIBRARY
         return path.read_text("utf-8").splitlines() if path.is_file() else ()
+
+
+def _built(settings: CampaignSettings, refit: Refit | None) -> Strategy:
+    strategy = STRATEGIES.build(settings.strategy)
+    if strategy.refits and refit is None:
+        raise ConfigError("a strategy that refits the model, and nothing to do it", where="strategy.refit_every",
+                          hint="From Python: Campaign.open(folder, refit=molvae.refit).")  # fmt: skip
+    return strategy
 
 
 def _frame(entries: Iterable[Entry]) -> pd.DataFrame:

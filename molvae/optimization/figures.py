@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from molvae.chem.fingerprints import morgan_bits, unpack
 from molvae.chem.molecules import parse
 from molvae.optimization.failures import commonest
-from molvae.optimization.ledger import Ledger
+from molvae.optimization.ledger import Entry, Ledger, Round
 from molvae.optimization.observations import recall
 from molvae.optimization.settings import CampaignSettings
 
@@ -143,21 +143,24 @@ def summarize(folder: str | Path, labels: Mapping[str, Labels] | None = None) ->
         labels: what `read_labels` gave, if it has been read already.
     """
     settings, ledger = CampaignSettings.load(Path(folder)), Ledger(Path(folder), readonly=True)
-    calls, rounds, num_molecules = list(ledger.calls()), ledger.rounds(), sum(1 for _ in ledger.entries())
+    calls, rounds, entries = list(ledger.calls()), ledger.rounds(), list(ledger.entries())
     num_interrupted = ledger.count("interrupted")
     constrained = _constraint_figures(ledger, settings) if settings.constraints else {}
     ledger.close()
     failures = Counter(call.measurement.status for call in calls if not call.measurement.ok)
     num_given = sum(call.given for call in calls)
+    num_paid, num_pending = len(calls) - num_given, len(entries) - len({call.entry for call in calls})
     return {
         "strategy": settings.strategy,
         "seed": settings.seed,
+        "manual": settings.oracle.manual,
         "budget": settings.budget,
-        "labels": {"paid": len(calls) - num_given, "given": num_given, "failed": failures.total()},
+        "stopped": _stopped(settings, rounds, entries) if num_paid < settings.budget and not num_pending else None,
+        "labels": {"paid": num_paid, "given": num_given, "failed": failures.total()},
         "failures": dict(failures),
         "failure_reasons": commonest(call.measurement for call in calls),
         "interrupted_calls": num_interrupted,
-        "molecules": {"proposed": num_molecules, "pending": num_molecules - len({call.entry for call in calls})},
+        "molecules": {"proposed": len(entries), "pending": num_pending},
         "rounds": rounds[-1].number if rounds else 0,
         "strategy_seconds": round(sum(made.seconds for made in rounds), 3),
         "oracle_seconds": round(sum(call.measurement.seconds for call in calls), 3),
@@ -170,6 +173,15 @@ def summarize(folder: str | Path, labels: Mapping[str, Labels] | None = None) ->
             name: _objective_figures(of_one, settings.budget) for name, of_one in (labels or read_labels(folder)).items()
         },
     }
+
+
+def _stopped(settings: CampaignSettings, rounds: Sequence[Round], entries: Sequence[Entry]) -> str | None:
+    """Why a campaign with nothing under way has labels left: the last round found no molecule. None where another may."""
+    if not rounds or not rounds[-1].number or any(entry.round == rounds[-1].number for entry in entries):
+        return None
+    admitted = " that the constraints admit" if settings.constraints else ""
+    noted = f" ({'; '.join(rounds[-1].notes)})" if rounds[-1].notes else ""
+    return f"the strategy {settings.strategy['kind']} finds no new molecule{admitted}{noted}"
 
 
 def _constraint_figures(ledger: Ledger, settings: CampaignSettings) -> dict[str, Any]:

@@ -6,7 +6,10 @@ Everything is plain tables (see `molvae.optimization.schema`) that any SQLite re
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +28,9 @@ from molvae.optimization.settings import ObjectiveSettings
 from molvae.oracles.base import Measurement
 
 LEDGER = "campaign.sqlite"
+REPLACED = "replaced by a later result"
+"""Why a call that was told no longer counts. Its status is that of interrupted ones: views of older ledgers leave these out too."""
+
 _FLOAT64 = np.dtype("<f8")
 _FEW = 1000  # calls whose molecules are looked up one by one
 
@@ -66,11 +72,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Call:
-    """A call that has ended: of which molecule, with what result; ``given`` if it was known before the campaign."""
+    """A call that has ended: of which molecule, with what result; ``given`` if it was known before the campaign.
+
+    ``number`` is its own, 0 where it has none yet.
+    """
 
     entry: int
     measurement: Measurement
     given: bool = False
+    number: int = 0
 
 
 class Ledger:
@@ -89,8 +99,7 @@ class Ledger:
         if not self.path.is_file():
             raise ArtifactError("no ledger of a campaign", where=self.path, hint="`molvae optimize` makes one.")
         with self._refusing("a ledger that cannot be read"):
-            mode = "ro" if readonly else "rw"
-            self._db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+            self._db = connect_to_read(self.path) if readonly else _connect(self.path, "rw")
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
             self._db.execute("PRAGMA busy_timeout = 30000")  # somebody reads it with a tool that locks
             if not readonly:
@@ -157,8 +166,9 @@ class Ledger:
         self._db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", sample)
 
     def add_answers(
-        self, entries: Iterable[Entry], calls: Iterable[Call], made_in: int = 0, violating: Dropped | None = None
-    ) -> None:
+        self, entries: Iterable[Entry], calls: Iterable[Call], made_in: int = 0, violating: Dropped | None = None,
+        replaced: Iterable[int] = (),
+    ) -> None:  # fmt: skip
         """Calls that ended elsewhere, with the molecules among them that are new, in one transaction.
 
         Args:
@@ -166,9 +176,13 @@ class Ledger:
             calls: of these and others.
             made_in: the round that is the last one.
             violating: those of the new molecules that violate a constraint.
+            replaced: numbers of earlier calls in whose place these are; they no longer count, and keep their values.
         """
         now = datetime.now(UTC)
         with self.transaction():
+            self._db.executemany(
+                "UPDATE calls SET status = 'interrupted', reason = ? WHERE number = ?", [(REPLACED, number) for number in replaced]
+            )
             self._add_entries(entries, _time(now))
             self._add_ended(list(calls), _time(now))
             self._add_dropped(made_in, violating or Dropped())
@@ -300,15 +314,45 @@ class Ledger:
         )
         for number, entry, smiles, status, reason, seconds, given in rows:
             found = Measurement(smiles, status, values.get(number, {}), reason, seconds or 0.0)
-            yield Call(entry, found, bool(given))
+            yield Call(entry, found, bool(given), number)
 
     def count(self, status: str) -> int:
-        """How many calls have a status."""
-        return int(self._read("SELECT count(*) FROM calls WHERE status = ?", status)[0][0])
+        """How many calls have a status; those that a later result replaced have none."""
+        return int(self._read("SELECT count(*) FROM calls WHERE status = ? AND reason <> ?", status, REPLACED)[0][0])
 
     def _read(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self._refusing("a ledger that cannot be read"):
             return self._db.execute(query, parameters).fetchall()
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A ledger for reading only, also in a folder that cannot be written: a backup, or somebody else's.
+
+    SQLite wants to put its shared memory beside it; where it cannot, and nobody else has, a copy in memory is read.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    database = _connect(path, "ro")
+    try:
+        database.execute("PRAGMA user_version").fetchone()
+        return database
+    except sqlite3.Error as error:
+        database.close()
+        if not isinstance(error, sqlite3.OperationalError) or os.access(path.parent, os.W_OK):
+            raise
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in (path, path.with_name(f"{path.name}-wal")):
+            if file.is_file():
+                shutil.copyfile(file, Path(scratch, file.name))
+        source, database = _connect(Path(scratch, path.name), "rw"), sqlite3.connect(":memory:", isolation_level=None)
+        source.backup(database)
+        source.close()
+    return database
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
 
 
 def _time(moment: datetime) -> str:

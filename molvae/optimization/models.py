@@ -10,7 +10,7 @@ from molvae.artifacts import MANIFEST, remove_folder, remove_leftovers
 from molvae.data.cache import file_sha256
 from molvae.data.codecs import SmilesCodec
 from molvae.distributions import CONTINUOUS
-from molvae.errors import ArtifactError, InputError
+from molvae.errors import ArtifactError, ConfigError, InputError
 from molvae.model import Model, find, load
 from molvae.optimization.settings import FileSettings
 from molvae.optimization.space import LatentSpace, Points
@@ -67,13 +67,13 @@ class CampaignModels:
 
     def _opened(self, own: FileSettings) -> LatentSpace:
         if self._named is None:
-            return LatentSpace(_of_molecules(self._begun_with(own)), self._codes)
+            return LatentSpace(usable_model(self._begun_with(own)), self._codes)
         folder = self.folder / str(self._named["round"])
         if not folder.is_dir():
             raise ArtifactError("the refitted model of a campaign is gone", where=folder, expected="a model folder",
                                 hint="Put it back from a copy; the campaign cannot go on without it.")  # fmt: skip
         FileSettings(path=str(folder), sha256=self._named["sha256"]).check(folder / MANIFEST)
-        space = LatentSpace(_of_molecules(folder))
+        space = LatentSpace(usable_model(folder))
         space.since = int(self._named["round"])
         return space
 
@@ -83,7 +83,26 @@ class CampaignModels:
         return folder
 
 
-def _of_molecules(folder: Path) -> Model:
+def require_own(model: str | Path, own: FileSettings | None) -> None:
+    """Refuse a model that is not the one, wherever it is now, that a campaign began with.
+
+    Raises:
+        ConfigError: it is another one, or the campaign has none.
+        InputError: no model there.
+    """
+    found = file_sha256(find(model) / MANIFEST)
+    if own is None or found != own.sha256:
+        raise ConfigError("a campaign that began with another model", where="MODEL", got=model, expected="none" if own is None else
+                          f"{own.path} or a copy of it", hint="Leave it out; or begin another campaign.")  # fmt: skip
+
+
+def usable_model(folder: Path) -> Model:
+    """The model in a folder, if a campaign can move in its latent space.
+
+    Raises:
+        InputError: a model of something else.
+        ArtifactError: a damaged one.
+    """
     model = load(folder)
     if not isinstance(model.codec, SmilesCodec):
         raise InputError("a model of images", where=folder, expected="a model of molecules")

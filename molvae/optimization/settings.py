@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -122,7 +123,7 @@ def choose_objectives(
         minimize: names.
 
     Raises:
-        ConfigError: a name that is no output, or is named twice; no objective at all.
+        ConfigError: a name that is no output, or is named twice; no objective at all. `require_columns` has the rest.
     """
     named: list[tuple[str, Direction]] = [(name, "maximize") for name in maximize or []]
     named += [(name, "minimize") for name in minimize or []]
@@ -133,10 +134,28 @@ def choose_objectives(
                               got=f"'{name}'", expected=f"one of {', '.join(outputs)}")  # fmt: skip
         if names.count(name) > 1:
             raise ConfigError("an objective named twice", where="--maximize, --minimize", got=f"'{name}'")
-        if name.strip().casefold() in ("", "id", "smiles"):
-            raise ConfigError("an objective without a name of its own", where="--maximize, --minimize", got=f"'{name}'",
-                              expected="a name other than id and smiles")  # fmt: skip
     if not named and not outputs:
         raise ConfigError("a campaign without an objective", where="--maximize, --minimize",
                           hint="Name what people will measure, e.g. --maximize activity.")  # fmt: skip
     return [ObjectiveSettings(name=name, direction=way) for name, way in named or [(o, "maximize") for o in outputs]]
+
+
+TAKEN = ("id", "smiles", "round", "source", "status", "replicates", "feasible", "reason")
+"""Columns of a campaign's own in its tables."""
+
+
+def require_columns(names: Sequence[str]) -> None:
+    """Refuse names of values that cannot all be columns: spreadsheets and SQL know no upper and lower case.
+
+    Raises:
+        ConfigError: one that is empty or taken, or two that differ in case alone.
+    """
+    for place, name in enumerate(names):
+        folded = name.strip().casefold()
+        if folded in ("", *TAKEN):
+            raise ConfigError("a value without a name of its own", where="--maximize, --minimize, --constraint", got=f"'{name}'",
+                              expected=f"a name other than {', '.join(TAKEN)}")  # fmt: skip
+        if alike := [each for each in names[:place] if each.strip().casefold() == folded]:
+            raise ConfigError("two values whose names differ in case alone", where="--maximize, --minimize, --constraint",
+                              got=f"'{alike[0]}', '{name}'", expected="names that a spreadsheet tells apart",
+                              hint="An oracle's value takes another name as in NAME=qed.")  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from molvae.chem.molecules import settled_or_reason
 from molvae.errors import InputError
@@ -24,6 +25,8 @@ class TellReport:
         num_new: those of molecules that nobody had asked about.
         num_missing: rows without a result yet.
         num_repeated: rows left out because they had been told before.
+        num_averaged: values of molecules that had one already; their mean counts.
+        num_replaced: earlier results that these took the place of.
     """
 
     num_told: int
@@ -31,34 +34,76 @@ class TellReport:
     num_new: int
     num_missing: int
     num_repeated: int
+    num_averaged: int
+    num_replaced: int
 
 
-def match(results: Results, observations: Observations, made_in: int, *, again: bool) -> tuple[list[Entry], list[Call]]:
-    """Molecules that nobody had asked about, and the calls to be added.
+@dataclass(frozen=True)
+class Matched:
+    """What a table of results comes to.
+
+    Attributes:
+        entries: molecules that nobody had asked about.
+        calls: to be added.
+        replaced: numbers of the calls that these take the place of.
+    """
+
+    entries: list[Entry]
+    calls: list[Call]
+    replaced: list[int]
+
+
+def match(
+    results: Results, observations: Observations, made_in: int, *, again: bool, earlier: Iterable[Call] | None = None
+) -> Matched:
+    """Which molecules a table is about, and which of its rows are new.
 
     Args:
         results: the rows.
         observations: what is known.
         made_in: the round that new molecules are counted to.
         again: whether a row that says exactly what was told before is one more replicate.
+        earlier: all calls, where the table is to replace what was said of its molecules.
 
     Raises:
         InputError: an unknown id, a string that is no molecule, an id and a molecule that do not belong together.
     """
     new: dict[str, Entry] = {}
     numbers = [_identify(told, observations, new, made_in) for told in results.rows]
-    known: Counter[tuple[int, tuple[float, ...] | None]] = Counter()
+    known: Counter[_Said] = Counter()
     if not again:
         for number in set(numbers):
             known.update((number, values) for values in observations.answers_of(number))
     calls = []
     for number, told in zip(numbers, results.rows, strict=True):
-        key = (number, None if told.values is None else observations.turned(told.values))
-        if known[key] > 0:
-            known[key] -= 1
+        said = _said(number, told.values, observations)
+        if known[said] > 0:
+            known[said] -= 1
         else:
             calls.append(Call(number, _measurement(told)))
-    return list(new.values()), calls
+    replaced = [] if earlier is None else _contradicted(earlier, known, observations)
+    given = {call.entry for call in replaced} - {call.entry for call in replaced if not call.given}  # they go on costing nothing
+    calls = [replace(call, given=call.entry in given) for call in calls]
+    return Matched(list(new.values()), calls, [call.number for call in replaced])
+
+
+_Said = tuple[int, tuple[float, ...] | None]
+"""A molecule and what a call gave; None for a failure."""
+
+
+def _said(number: int, values: Mapping[str, float] | None, observations: Observations) -> _Said:
+    return number, None if values is None else observations.turned(values)
+
+
+def _contradicted(earlier: Iterable[Call], unsaid: Counter[_Said], observations: Observations) -> list[Call]:
+    """The calls behind what a table does not say of its molecules."""
+    unsaid, found = unsaid.copy(), []
+    for call in earlier:
+        said = _said(call.entry, call.measurement.values if call.measurement.ok else None, observations)
+        if unsaid[said] > 0:
+            unsaid[said] -= 1
+            found.append(call)
+    return found
 
 
 def _identify(told: Told, observations: Observations, new: dict[str, Entry], made_in: int) -> int:

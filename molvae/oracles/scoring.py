@@ -91,6 +91,15 @@ class Scoring:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def start(self) -> None:
+        """Have a worker ready before there is anything to ask: what keeps them from starting is known then.
+
+        Raises:
+            MolvaeError: an oracle that cannot be sent to a process, or processes that do not start.
+        """
+        assert self._workers is not None
+        list(self._workers.run(_nothing, [None]))
+
     def measure(self, smiles_list: Sequence[str]) -> Iterator[Measurement]:
         """What becomes of each molecule, in order, as it comes."""
         if self.retries == 0 and self.batch_size == 1:
@@ -129,6 +138,10 @@ class Scoring:
 def default_limits(oracles: Sequence[Oracle]) -> Limits:
     """What a call may use if nothing is said."""
     return OWN_LIMITS if all(isinstance(oracle, MoleculeOracle) for oracle in oracles) else OTHER_LIMITS
+
+
+def _nothing(_: None) -> None:
+    """A worker that does this is ready."""
 
 
 def _call(oracles: Sequence[Oracle], batch: Sequence[str]) -> list[Answer]:

@@ -43,7 +43,7 @@ def read_campaign_file(path: Path | None) -> CampaignFile:
     """The file, checked; an empty one without a path.
 
     Raises:
-        ConfigError: no such file, bad TOML, an unknown key (with the nearest match), a value that does not fit.
+        ConfigError: no such file, bad TOML, an unknown key (with the nearest match), a value that cannot be.
     """
     return validate(CampaignFile, {} if path is None else read_toml(path))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from molvae.files import atomic_write, write_bytes
 from molvae.optimization.figures import Labels, read_labels, summarize
 from molvae.optimization.fronts import front_figures
 from molvae.optimization.goals import GOALS
-from molvae.optimization.ledger import LEDGER, Ledger
+from molvae.optimization.ledger import LEDGER, Ledger, connect_to_read
 from molvae.optimization.schema import identifier
 from molvae.optimization.settings import CampaignSettings
 from molvae.report.campaigns import Progress, draw_best_so_far
@@ -25,10 +24,16 @@ NUM_DRAWN = 24
 REASONS_SHOWN = 3
 
 
-def write_report(folder: Path) -> dict[str, Any]:
-    """Write summary.json, molecules.csv and pictures, of several objectives the Pareto front, of constraints dropped.csv; the summary."""
+def write_report(folder: Path, stopped: str | None = None) -> dict[str, Any]:
+    """Write summary.json, molecules.csv and pictures, of several objectives the Pareto front, of constraints dropped.csv; the summary.
+
+    Args:
+        folder: of the campaign.
+        stopped: why it has stopped, where that does not stand in the ledger.
+    """
     labels = read_labels(folder)
     summary = summarize(folder, labels)
+    summary["stopped"] = stopped or summary["stopped"]
     settings = CampaignSettings.load(folder)
     front = front_figures(labels, GOALS.build(settings.goal, objectives=settings.objectives))
     if front is not None:
@@ -74,6 +79,8 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     labels, failures = summary["labels"], summary["failures"]
     of_kinds = ", ".join(f"{count:,} {kind}" for kind, count in failures.items())
     lines = [f"{labels['paid']:,} of {summary['budget']:,} labels paid for" + (f", of which failed: {of_kinds}" if failures else "")]
+    if summary["stopped"]:
+        lines.append(f"stopped before the budget was spent: {summary['stopped']}")
     lines += _reason_lines(summary.get("failure_reasons", []))
     if labels["given"]:
         lines.append(f"{labels['given']:,} labels were known before and cost nothing")
@@ -124,7 +131,7 @@ def ranked_molecules(folder: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
     reason = "(SELECT reason FROM calls WHERE proposal = id AND status <> 'running' ORDER BY number DESC LIMIT 1)"
     shown = f"CASE WHEN status = 'ok' THEN '' ELSE coalesce({reason}, '') END AS reason"
     query = f"SELECT *, {shown} FROM molecules ORDER BY {column} IS NULL, {feasible}{column} {way}, id"
-    database = sqlite3.connect(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
+    database = connect_to_read(folder / LEDGER)
     try:
         cursor = database.execute(query)
         return [name for name, *_ in cursor.description], cursor.fetchall()

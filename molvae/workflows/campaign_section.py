@@ -67,6 +67,8 @@ class CampaignFiles:
 def campaign_section(campaign: CampaignFiles) -> Section:
     """The section of a campaign."""
     blocks: list[Block] = [] if campaign.has_values else [Note("no outcomes yet: no label has been paid for", "bad")]
+    if campaign.summary["stopped"]:
+        blocks.append(Note(f"stopped before the budget was spent: {campaign.summary['stopped']}", "bad"))
     blocks += [Facts("What it is", _facts(campaign)), Facts("Labels", _counts(campaign.summary))]
     blocks += _objectives(campaign)
     if campaign.has_values:

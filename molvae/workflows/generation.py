@@ -20,7 +20,7 @@ from molvae.evaluation.validity import validity_figures
 from molvae.files import require_writable, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.report.plots import draw_images
-from molvae.workflows.latent_tables import read_latents
+from molvae.workflows.latent_tables import DECODER, decoder_sha256, read_latents
 from molvae.workflows.records import read_records, require_table_name, write_table
 from molvae.workflows.stages import Stages
 from molvae.workflows.strings import STANDARD_OUTPUT, require_strings_place, write_strings
@@ -103,7 +103,7 @@ def decode(model: str | Path, latents: Path, output: Path, *, guard: bool = Fals
     require_strings_place(output)
     loaded = load(model)
     _require_molecules(loaded, "decode")
-    z = read_latents(latents, loaded.latent_size)
+    z = read_latents(latents, loaded)
     if guard:
         return _write_guarded(loaded, z, output, quiet)
     with Stages(quiet) as stages:
@@ -128,6 +128,7 @@ def encode(
     z = loaded.encode(records, as_written=True)
     table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
     table.insert(0, "smiles", pd.Series(list(records), dtype="object"))
+    table.attrs[DECODER] = decoder_sha256(loaded)
     write_table(table, output)
     if not quiet:
         print(f"{len(table):,} molecules encoded → {output}")

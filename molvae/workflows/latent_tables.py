@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from pathlib import Path
@@ -13,15 +14,28 @@ from numpy.typing import NDArray
 
 from molvae.data.tables import kind_of
 from molvae.errors import InputError
+from molvae.model import Model
+
+DECODER = "decoder_sha256"
+"""Where a .parquet says what its points mean, in what pandas keeps as ``attrs``; a .csv has no place for it."""
 
 
-def read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
-    """The points of a .parquet or .csv, (points, latent).
+def decoder_sha256(model: Model) -> str:
+    """What a latent space is known by: its points mean what the decoder says, whichever encoder found them."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.vae.decoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_latents(path: Path, model: Model) -> NDArray[np.float32]:
+    """The points of a .parquet or .csv that a model is to decode, (points, latent).
 
     Raises:
         InputError: no such file, no table, points of another model, or something that is not finite.
     """
-    table = _read(path)
+    table, latent_size = _read(path), model.latent_size
     names = [f"z{i}" for i in range(latent_size)]
     found = [str(name) for name in table.columns if re.fullmatch(r"z\d+", str(name))]
     if not found:
@@ -31,6 +45,9 @@ def read_latents(path: Path, latent_size: int) -> NDArray[np.float32]:
     if sorted(found) != sorted(names):
         raise InputError("latent points of another model", where=path, got=f"{len(found)} columns z0, z1, ...",
                          expected=f"the {latent_size} columns z0 ... z{latent_size - 1}")  # fmt: skip
+    if (meant := table.attrs.get(DECODER)) not in (None, wanted := decoder_sha256(model)):
+        raise InputError("latent points of another model", where=path, got=f"those of decoder {str(meant)[:12]}...",
+                         expected=f"those of decoder {wanted[:12]}...", hint="Decode them with the model that encoded them.")  # fmt: skip
     try:
         z = table[names].to_numpy(dtype=np.float32)
     except (ValueError, TypeError) as error:

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from molvae.errors import ConfigError, FailingOracleError, InputError
+from molvae.execution import end_if_imported_again
 from molvae.files import atomic_write, require_writable
-from molvae.optimization.beginning import REJECTS, choose_strategy, several
+from molvae.optimization.beginning import BATCH_SIZE, REJECTS, make_folder, prepare, require_free, several
 from molvae.optimization.campaign import Campaign
-from molvae.optimization.constraints.constraint import canonical, unknown_names
-from molvae.optimization.goals import choose_goal
-from molvae.optimization.settings import CampaignSettings, OracleSettings, choose_objectives
+from molvae.optimization.constraints.constraint import unknown_names
+from molvae.optimization.settings import CampaignSettings, OracleSettings
 from molvae.optimization.telling import TellReport
-from molvae.oracles.scoring import all_outputs
+from molvae.oracles.scoring import Scoring, all_outputs
 from molvae.sections import validate
 from molvae.workflows.campaign_config import filled, over, read_assignments, read_campaign_file
 from molvae.workflows.campaign_progress import CampaignProgress
 from molvae.workflows.campaign_report import summary_lines, write_report
 from molvae.workflows.refitting import refit
+from molvae.workflows.resuming import require_same
 
 if TYPE_CHECKING:
     from molvae.workflows.oracle_pool import OracleSpec
 
-BUDGET, BATCH_SIZE = 500, 50
+BUDGET = 500
 
 
 def optimize(
@@ -75,7 +77,7 @@ def optimize(
         goal: what several objectives become, a name or a specification; ``pareto`` if there are several.
         assignments: ``strategy.key=value`` and ``goal.key=value``.
         budget: labels to pay for, 500 if not given. A campaign that is gone on with may be given more.
-        batch_size: molecules of a round, 50 if not given.
+        batch_size: molecules of a round; 50 if not given, but half of the budget at most.
         init: molecules to begin with; with a column for each objective they are labels known before, which cost nothing.
         library: molecules for strategies that choose from some.
         time_limit: seconds of one call.
@@ -95,6 +97,7 @@ def optimize(
         MolvaeError: anything a user can get wrong, in one line.
         FailingOracleError: the first calls all failed in one way; the campaign has lost nothing.
     """
+    end_if_imported_again()
     given = filled(
         {"model": model, "oracle": oracle, "oracle_command": command, "manual": manual,
          "maximize": several(maximize), "minimize": several(minimize), "constraints": several(constraints),
@@ -114,26 +117,23 @@ def optimize(
         "goal": over(given["goal"], arguments["goal"]),
         "running": {name: value for name, value in running.items() if value is not None},
     }  # fmt: skip
-    if executor is not None:
-        from molvae.workflows.oracle_pool import check_executor
-
-        check_executor(executor)
-    with _resume(Path(out), wishes) if resume else _begin(Path(out), wishes) as campaign:
-        if not (resume or quiet) and (given["init"] or given["library"]):
-            for note in campaign.notes:
+    begun = _resumed(Path(out), wishes, executor) if resume else _begun(Path(out), wishes, executor)
+    with begun as (campaign, at_work):
+        if not (resume or quiet):
+            for note in campaign.notes if given["init"] or given["library"] else campaign.notes[1:]:
                 print(note.replace(REJECTS, str(campaign.folder / REJECTS)))
-        if campaign.settings.oracle.manual:
-            return _invite(campaign, quiet)
-        return _run(campaign, specs, executor, keep_going, quiet)
+        return _invite(campaign, quiet) if at_work is None else _run(campaign, at_work, keep_going, quiet)
 
 
-def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
-    """A new campaign."""
+@contextmanager
+def _begun(out: Path, wishes: Mapping[str, Any], executor: str | None) -> Iterator[tuple[Campaign, Scoring | None]]:
+    """A new campaign and its oracle, which is at work before there is a folder: one that cannot start leaves none."""
     specs, command, manual = wishes["specs"], wishes["command"], wishes["manual"]
     if bool(specs or command) == manual:
         raise ConfigError("nobody says what molecules are worth" if not manual else "people and an oracle at once",
                           where="--oracle, --oracle-command, --manual", expected="an oracle, or --manual",
                           hint="`molvae oracles` lists the oracles.")  # fmt: skip
+    require_free(out)
     outputs: list[str] = []
     settings = validate(OracleSettings, {"command": command, **wishes["running"]})
     if not manual:
@@ -144,84 +144,65 @@ def _begin(out: Path, wishes: Mapping[str, Any]) -> Campaign:
         outputs = list(all_outputs(oracles))
         settings.names = [name_of(spec) for spec in specs]
         settings = resolve_limits(settings, oracles)
-    return Campaign.create(
-        out, refit=refit, outputs=outputs, oracle=settings, budget=BUDGET if wishes["budget"] is None else wishes["budget"],
-        batch_size=BATCH_SIZE if wishes["batch_size"] is None else wishes["batch_size"], seed=wishes["seed"] or 0,
-        **{name: wishes[name] for name in ("maximize", "minimize", "constraints", "strategy", "arguments", "goal", "model",
-                                           "init", "library")},
+    beginning = prepare(
+        outputs=outputs, oracle=settings, budget=BUDGET if wishes["budget"] is None else wishes["budget"],
+        seed=wishes["seed"] or 0,
+        **{name: wishes[name] for name in ("batch_size", "maximize", "minimize", "constraints", "strategy", "arguments", "goal",
+                                           "model", "init", "library")},
     )  # fmt: skip
+    with _at_work(beginning.settings, specs, executor) as at_work:
+        if at_work is not None:
+            at_work.start()
+        make_folder(out, beginning)
+        with Campaign.open(out, refit=refit) as campaign:
+            yield campaign, at_work
 
 
-def _resume(out: Path, wishes: Mapping[str, Any]) -> Campaign:
-    """The campaign in a folder, with a larger budget or other workers if that is wished.
+@contextmanager
+def _resumed(out: Path, wishes: Mapping[str, Any], executor: str | None) -> Iterator[tuple[Campaign, Scoring | None]]:
+    """The campaign in a folder and its oracle, with a larger budget or other workers if that is wished.
 
     Raises:
         ConfigError: a wish that contradicts what it began with.
     """
-    campaign = Campaign.open(out, wishes["model"], refit)
-    try:
+    if executor is not None:
+        from molvae.workflows.oracle_pool import check_executor
+
+        check_executor(executor)
+    with Campaign.open(out, wishes["model"], refit) as campaign:
         if wishes["command"] and campaign.settings.oracle.command and not campaign.num_paid:
             campaign.settings.oracle.command = wishes["command"]  # no label has come from the one it began with
-        _compare(campaign.settings, wishes)
+        require_same(campaign.settings, wishes)
         running = {**campaign.settings.oracle.model_dump(), **wishes["running"]}
         campaign.settings.oracle = validate(OracleSettings, running)
         campaign.raise_budget(wishes["budget"] or campaign.settings.budget)
-    except BaseException:
-        campaign.close()
-        raise
-    return campaign
+        with _at_work(campaign.settings, wishes["specs"], executor) as at_work:
+            yield campaign, at_work
 
 
-def _compare(settings: CampaignSettings, wishes: Mapping[str, Any]) -> None:
-    begun: dict[str, tuple[Any, Any]] = {}
-    if wishes["specs"]:
-        from molvae.workflows.oracle_pool import name_of
-
-        begun["--oracle"] = ([name_of(spec) for spec in wishes["specs"]], settings.oracle.names)
-    if wishes["manual"]:
-        begun["--manual"] = (True, settings.oracle.manual)
-    if wishes["maximize"] or wishes["minimize"]:
-        named = choose_objectives(settings.outputs, list(wishes["maximize"]), list(wishes["minimize"]))
-        begun["--maximize, --minimize"] = (named, settings.objectives)
-    if wishes["constraints"]:
-        begun["--constraint"] = (canonical(wishes["constraints"]), settings.constraints)
-    if wishes["strategy"] or wishes["arguments"]:
-        spec = choose_strategy(wishes["strategy"] or settings.strategy, has_model=settings.model is not None,
-                               arguments=wishes["arguments"])  # fmt: skip
-        begun["--strategy"] = (spec, settings.strategy)
-    if wishes["goal"]:
-        begun["goal"] = (choose_goal(over(settings.goal, wishes["goal"]), settings.objectives), settings.goal)
-    for option, given, stored in (
-        ("--oracle-command", wishes["command"], settings.oracle.command),
-        ("--batch-size", wishes["batch_size"], settings.batch_size),
-        ("--seed", wishes["seed"], settings.seed),
-        ("--init", wishes["init"] and str(Path(wishes["init"]).resolve()), settings.init and settings.init.path),
-        ("--library", wishes["library"] and str(Path(wishes["library"]).resolve()), settings.library and settings.library.path),
-    ):
-        if given is not None:
-            begun[option] = (given, stored)
-    for option, (given, stored) in begun.items():
-        if given != stored:
-            raise ConfigError("a campaign that began otherwise", where=option, got=given, expected=stored,
-                              hint="With --resume, leave it out; or begin another campaign.")  # fmt: skip
-
-
-def _run(
-    campaign: Campaign, specs: Sequence[OracleSpec], executor: str | None, keep_going: bool, quiet: bool
-) -> dict[str, Any]:
+@contextmanager
+def _at_work(
+    settings: CampaignSettings, specs: Sequence[OracleSpec], executor: str | None
+) -> Iterator[Scoring | None]:
+    """The oracle of a campaign, ready to measure; None where people answer."""
+    if settings.oracle.manual:
+        yield None
+        return
     from molvae.workflows.oracle_pool import find_oracles, scoring
 
-    settings = campaign.settings.oracle
-    named = campaign.settings.measured
-    oracles = find_oracles(specs or settings.names, settings.command, named)
+    oracles = find_oracles(specs or settings.oracle.names, settings.oracle.command, settings.measured)
+    with scoring(oracles, settings.oracle, executor) as at_work:
+        yield at_work
+
+
+def _run(campaign: Campaign, oracle: Scoring, keep_going: bool, quiet: bool) -> dict[str, Any]:
     if campaign.num_interrupted and not quiet:
         print(f"{campaign.num_interrupted:,} calls had no answer when the campaign was stopped, and are sent again")
     progress = CampaignProgress(quiet)
     try:
-        with scoring(oracles, settings, executor) as at_work:
-            campaign.run(at_work, progress, keep_going=keep_going)
-    except FailingOracleError:
-        write_report(campaign.folder)
+        campaign.run(oracle, progress, keep_going=keep_going)
+    except FailingOracleError as error:
+        write_report(campaign.folder, stopped=f"{error.what}: {error.got}")
         raise
     finally:
         progress.close()
@@ -235,14 +216,16 @@ def _run(
 
 
 def _invite(campaign: Campaign, quiet: bool) -> dict[str, Any]:
+    summary = write_report(campaign.folder)
     if not quiet:
         for line in (
             f"a campaign for people: {campaign.settings.budget:,} labels, strategy {campaign.settings.strategy['kind']}",
+            *(summary_lines(summary) if campaign.num_paid or campaign.num_pending else ()),
             f"  molvae ask {campaign.folder} -n {campaign.settings.batch_size} -o batch.csv     molecules to measure",
             f"  molvae tell {campaign.folder} batch.csv         the same file with results in it",
         ):
             print(line)
-    return write_report(campaign.folder)
+    return summary
 
 
 def ask(
@@ -297,6 +280,7 @@ def tell(
     results: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]],
     *,
     again: bool = False,
+    replace: bool = False,
     quiet: bool = False,
 ) -> TellReport:
     """Take results, and bring the campaign's summary and pictures up to date.
@@ -305,19 +289,25 @@ def tell(
         folder: of the campaign.
         results: a table with ``id`` or ``smiles`` and a column for each objective.
         again: take rows that say exactly what was told before as replicates; otherwise they are left out.
+        replace: let the table take the place of what was said of its molecules before; otherwise other values are replicates.
         quiet: print nothing.
 
     Raises:
         InputError: a line that cannot be understood; nothing of the table is then taken.
     """
     with Campaign.open(folder) as campaign:
-        report = campaign.tell(results, again=again)
+        report = campaign.tell(results, again=again, replace=replace)
         summary = write_report(campaign.folder)
         left = campaign.budget_left
     if not quiet:
         print(f"{report.num_told:,} results taken" + (f", {report.num_failed:,} of them failures" if report.num_failed else ""))
         if report.num_new:
             print(f"{report.num_new:,} of them of molecules that nobody had asked for")
+        if report.num_averaged:
+            print(f"{report.num_averaged:,} of them of molecules that had a value already: their mean counts "
+                  "(to correct a slip, tell the right value with --replace)")  # fmt: skip
+        if report.num_replaced:
+            print(f"{report.num_replaced:,} earlier results were replaced")
         if report.num_repeated:
             print(f"{report.num_repeated:,} rows had been told before and were left out (--again takes them as replicates)")
         if report.num_missing:

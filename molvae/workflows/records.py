@@ -67,6 +67,8 @@ def read_records(
         )
     if read.num_rejected and rejects is not None:
         read.write_rejects(rejects)
+    elif rejects is not None:
+        rejects.unlink(missing_ok=True)  # of an earlier call: it would be taken for this one's
     if read.num_rejected and not quiet:
         where = f", listed in {rejects}" if rejects is not None else ""
         print(f"{read.num_rejected:,} of {read.num_read:,} lines cannot be used{where}")

@@ -38,7 +38,10 @@ def make_report(
     target = Path(output)
     if not given:
         raise InputError("nothing to report on", where="folders", expected="a run or a campaign")
-    require_writable(target)
+    try:
+        require_writable(target)
+    except InputError as error:
+        raise InputError(error.what, where=target, hint="Name another place with -o.") from error
     are_campaigns = [is_campaign(folder) for folder in given]  # all of them, before the work begins
     campaigns = {folder: CampaignFiles.read(folder) for folder, yes in zip(given, are_campaigns, strict=True) if yes}
     sections = [

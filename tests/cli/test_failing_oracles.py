@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from molvae import dask_execution
+from molvae.errors import InputError
+from molvae.workflows import optimize as molvae_optimize
 from tests.cli.conftest import Molvae
 from tests.cli.test_optimize import TOY, table
+from tests.optimization import toy
 
 BROKEN = "import sys; sys.exit('no licence')"
 MENDED = "import sys\nfor line in sys.stdin: print(len(line))"
@@ -28,7 +31,9 @@ def test_an_oracle_that_always_fails_stops_with_its_reason_and_goes_on_once_mend
     assert "the command ended with status 1: got no licence" in answer.err
     rows = table(Path("c/molecules.csv"))
     assert {row["status"] for row in rows} == {"pending"} and all("no licence" in row["reason"] for row in rows)
-    assert json.loads(Path("c/summary.json").read_text())["labels"] == {"paid": 0, "given": 0, "failed": 0}
+    summary = json.loads(Path("c/summary.json").read_text())
+    assert summary["labels"] == {"paid": 0, "given": 0, "failed": 0}
+    assert summary["stopped"].startswith("the oracle fails every time: the first 10 calls: raised: ")
     Path("mine.py").write_text(MENDED)
     mended = molvae("optimize", "--resume", "--out", "c")
     assert mended.status == 0 and "12 of 12 labels paid for" in mended.out
@@ -51,6 +56,12 @@ def test_failures_are_told_with_their_reasons(molvae: Molvae) -> None:
     assert answer.status == 3 and "10 of 10 labels paid for, of which failed: 10 raised" in answer.out
     assert "\n  10 raised: the command ended with status 1\n" in answer.out
     assert {row["reason"] for row in table(Path("c/molecules.csv"))} == {"the command ended with status 1"}
+
+
+def test_an_oracle_that_no_process_can_have_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"this function cannot be sent to a worker process"):
+        molvae_optimize(out=tmp_path / "c", oracle=lambda smiles: float(len(smiles)), budget=5, strategy=toy.Toy.kind)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("executor", ["foo", "dask://", "dask://host", "dask://host:port", "tcp://host:1"])

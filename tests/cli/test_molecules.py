@@ -69,6 +69,29 @@ def test_latent_points_go_to_a_table_and_back_in_order(
     assert (tmp_path / "back.smi").read_text().splitlines() == model.decode(z)
 
 
+def test_latent_points_of_another_model_are_refused(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.smi").write_text("CCO\n")
+    assert molvae("encode", finished_run, "one.smi", "-o", "z.parquet").status == 0
+    other = load(finished_run)
+    next(other.vae.encoder.parameters()).data += 1.0
+    other.save(tmp_path / "sharper")
+    assert molvae("decode", "sharper", "z.parquet").status == 0  # another encoder: points mean the same
+    next(other.vae.decoder.parameters()).data += 1.0
+    other.save(tmp_path / "other")
+    answer = molvae("decode", "other", "z.parquet")
+    assert answer.status == 2 and len(answer.err.splitlines()) == 1
+    assert "error: latent points of another model at z.parquet: got those of decoder " in answer.err
+    pd.read_parquet("z.parquet").to_csv("z.csv")  # says nothing of its model, and neither do older tables
+    assert molvae("decode", "other", "z.csv").status == 0
+
+
+def test_a_list_of_rejects_is_of_the_last_call(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    for content, there in (("CCO\nnonsense\n", True), ("CCO\n", False)):
+        (tmp_path / "mine.smi").write_text(content)
+        assert molvae("encode", finished_run, "mine.smi", "-o", "z.parquet").status == 0
+        assert (tmp_path / "z-rejects.csv").exists() == there
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from molvae.report.page import Note
+from molvae.workflows.campaign_section import CampaignFiles, campaign_section
 from tests.cli.conftest import Molvae
 from tests.optimization import toy
 
@@ -87,6 +89,12 @@ def test_people_ask_and_tell(molvae: Molvae) -> None:
 
     repeated = molvae("tell", "lab", "results.csv")
     assert "0 results taken" in repeated.out and "4 rows had been told before" in repeated.out
+    Path("slip.csv").write_text(f"id,activity\n{rows[3]['id']},1\n")
+    beside = molvae("tell", "lab", "slip.csv")
+    assert "1 of them of molecules that had a value already: their mean counts" in beside.out and "7 labels left" in beside.out
+    Path("slip.csv").write_text(f"id,activity\n{rows[3]['id']},2\n")
+    corrected = molvae("tell", "lab", "slip.csv", "--replace")
+    assert "1 earlier results were replaced" in corrected.out and "8 labels left" in corrected.out
     assert [row["id"] for row in table_of_pending(molvae)] == [rows[1]["id"], rows[4]["id"], rows[5]["id"]]
     more = molvae("ask", "lab", "-n", 50, "-o", "more.csv")
     assert more.status == 0 and len(table(Path("more.csv"))) == 5
@@ -97,9 +105,53 @@ def test_people_ask_and_tell(molvae: Molvae) -> None:
     assert summary["objectives"]["activity"]["best"] == 2.0 and summary["molecules"]["pending"] == 3
 
 
+def test_a_failed_measurement_of_people_is_no_failure_of_the_command(molvae: Molvae) -> None:
+    words = ("optimize", "--out", "lab")
+    assert molvae(*words, "--manual", "--maximize", "activity", "--budget", 3, *TOY).status == 0
+    assert molvae("ask", "lab", "-n", 2, "-o", "batch.csv").status == 0
+    Path("results.csv").write_text("id,activity\n1,failed: spilt\n")
+    assert molvae("tell", "lab", "results.csv").status == 0
+    more = molvae(*words, "--resume", "--budget", 6)
+    assert more.status == 0 and "1 of 6 labels paid for, of which failed: 1 failed" in more.out
+    assert "1 molecules wait for a result" in more.out and "molvae ask lab" in more.out
+
+
+def test_a_campaign_that_stops_short_says_why(molvae: Molvae) -> None:
+    Path("few.smi").write_text("CCO\nCCN\nCCC\n")
+    words = ("optimize", "--oracle", "qed", "--num-workers", 0, "--budget", 10, "--strategy", "screen", "--library", "few.smi")
+    answer = molvae(*words, "--out", "c")
+    why = "the strategy screen finds no new molecule (the library of 3 molecules is spent)"
+    assert answer.status == 0 and f"3 of 10 labels paid for\nstopped before the budget was spent: {why}\n" in answer.out
+    assert json.loads(Path("c/summary.json").read_text())["stopped"] == why
+    assert Note(f"stopped before the budget was spent: {why}", "bad") in campaign_section(CampaignFiles.read(Path("c"))).blocks
+    whole = molvae(*words, "--budget", 3, "--out", "d")
+    assert "stopped" not in whole.out and json.loads(Path("d/summary.json").read_text())["stopped"] is None
+
+
 def table_of_pending(molvae: Molvae) -> list[dict[str, str]]:
     assert molvae("ask", "lab", "--pending", "-o", "pending.csv").status == 0
     return table(Path("pending.csv"))
+
+
+def test_what_contradicts_a_campaign_that_is_gone_on_with_is_refused(molvae: Molvae) -> None:
+    Path("few.smi").write_text("CCO\nCCN\nCCC\nCCS\n")
+    words = ("optimize", "--out", "c", "--num-workers", 0, "--library", "few.smi", "--strategy", "graph-ga")
+    assert molvae(*words, "--oracle", "qed", "--budget", 2, "--set", "strategy.population=7").status == 0
+    Path("few.smi").rename("copy.smi")
+    again = ("optimize", "--out", "c", "--num-workers", 0, "--resume")
+    same = ("--library", "copy.smi", "--strategy", "graph-ga", "--oracle", "qed", "--maximize", "qed")
+    assert molvae(*again, *same, "--budget", 3).status == 0
+    for slip, expected in (
+        (["moses-small"], "a campaign that began with another model at MODEL: got moses-small; expected none."),
+        (["--strategy", "screen"], "at --strategy: got screen; expected graph-ga."),
+        (["--set", "strategy.population=8"], "at --strategy: got {'population': 8}; expected {'population': 7}."),
+        (["--minimize", "qed"], "got ['minimize qed']; expected ['maximize qed']."),
+        (["--oracle-command", "true"], "at --oracle-command: got true; expected none."),
+        (["--library", "sample"], "a campaign that began otherwise at --library"),
+    ):
+        answer = molvae(*again, *slip, "--budget", 4)
+        assert answer.status == 2 and expected in answer.err and answer.err.count("\n") == 1
+    assert tomllib.loads(Path("c/config.toml").read_text())["budget"] == 3
 
 
 CONFIG = """

@@ -21,3 +21,9 @@ def test_a_folder_that_is_neither_is_one_line_and_status_2(molvae: Molvae) -> No
     assert answer.status == 2 and not Path("report.html").exists()
     (line,) = answer.err.splitlines()
     assert line.startswith("error: a folder that is neither a run nor a campaign at empty: got nothing in it; expected config.toml")
+
+
+def test_a_report_that_cannot_be_written_names_the_option(molvae: Molvae, finished_run: Path) -> None:
+    Path("report.html").mkdir()
+    answer = molvae("report", finished_run)
+    assert (answer.status, answer.err) == (2, "error: cannot write: is a directory at report.html. Name another place with -o.\n")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from molvae.errors import ArtifactError, ConfigError, InputError, OracleError
 from molvae.optimization.campaign import Campaign
+from molvae.optimization.figures import summarize
 from molvae.optimization.history import History
 from molvae.optimization.settings import CampaignSettings
 from molvae.optimization.strategies import STRATEGIES, Proposal, Strategy, Tools
@@ -74,6 +77,40 @@ def test_replicates_are_kept_and_their_mean_is_what_a_strategy_sees(tmp_path: Pa
     with Campaign.open(tmp_path / "c") as campaign:
         assert [o.values for o in campaign.history.observations] == [(1.0,), (1.0,)]
         assert campaign.best == 1.0
+
+
+def test_what_was_told_before_is_left_out_unless_it_is_a_replicate(tmp_path: Path) -> None:
+    with toy.start(tmp_path / "c", maximize=["worth"], budget=10) as campaign:
+        campaign.ask(2)
+        table = [{"id": 1, "worth": 1.0}, {"id": 2, "worth": 3.0}]
+        first, same = campaign.tell(table), campaign.tell(table)
+        assert (first.num_told, same.num_told, same.num_repeated) == (2, 0, 2)
+        other = campaign.tell([{"id": 1, "worth": 2.0}])
+        assert (first.num_averaged, other.num_averaged, other.num_replaced) == (0, 1, 0)
+        assert campaign.tell(table, again=True).num_told == 2 and campaign.num_paid == 5
+        with pytest.raises(ConfigError, match=r"replicates and replace others at once"):
+            campaign.tell(table, again=True, replace=True)
+
+
+def test_a_slip_is_corrected_and_costs_no_label(tmp_path: Path) -> None:
+    (tmp_path / "known.csv").write_text("smiles,worth\nCCO,80\n")
+    with toy.start(tmp_path / "c", maximize=["worth"], init=tmp_path / "known.csv", budget=10) as campaign:
+        campaign.ask(3)
+        campaign.tell([{"id": 2, "worth": 71.0}, {"id": 2, "worth": 1.0}, {"id": 3, "worth": "failed"}, {"id": 4, "worth": 5.0}])
+        right = [{"smiles": "CCO", "worth": 8.0}, {"id": 2, "worth": 0.71}, {"id": 2, "worth": 1.0}, {"id": 3, "worth": 2.0}]
+        report = campaign.tell(right, replace=True)
+        assert (report.num_told, report.num_replaced, report.num_repeated, report.num_averaged) == (3, 3, 1, 0)
+        assert campaign.tell(right, replace=True).num_told == 0
+        assert (campaign.num_paid, campaign.num_given, campaign.num_failed, campaign.best) == (4, 1, 0, 8.0)
+        values = [8.0, (0.71 + 1.0) / 2, 2.0, 5.0]
+        assert [o.values for o in campaign.history.observations] == [(value,) for value in values]
+        assert summarize(campaign.folder)["interrupted_calls"] == 0
+    with Campaign.open(tmp_path / "c") as campaign, sqlite3.connect(tmp_path / "c" / "campaign.sqlite") as database:
+        assert [o.values for o in campaign.history.observations] == [(value,) for value in values]
+        assert [value for (value,) in database.execute("SELECT worth FROM molecules ORDER BY id")] == values
+        assert database.execute("SELECT count(*) FROM best_so_far").fetchone() == (4,)
+        assert database.execute("SELECT value FROM outcomes ORDER BY call").fetchall()[:2] == [(80.0,), (71.0,)]  # nothing is lost
+    database.close()
 
 
 def test_what_nobody_asked_for_may_be_told(tmp_path: Path) -> None:
@@ -164,11 +201,16 @@ def test_a_value_that_is_no_number_is_a_failure_and_never_a_score(tmp_path: Path
         ({"strategy": "rndom"}, "unknown strategy.*Did you mean 'random'"),
         ({"arguments": {"strid": 2}}, "unknown key for strategy 'toy'.*Did you mean 'stride'"),
         ({"outputs": []}, "a campaign without an objective"),
-        ({"outputs": [], "maximize": ["smiles"]}, "without a name of its own"),
+        ({"outputs": [], "maximize": ["smiles"]}, "a value without a name of its own"),
+        ({"outputs": [], "maximize": ["Status"]}, "a value without a name of its own at .*: got 'Status'"),
+        ({"outputs": [], "maximize": ["a"], "minimize": ["A"]}, "two values whose names differ in case alone at .*: got 'a', 'A'"),
+        ({"outputs": [], "maximize": ["a"], "constraints": ["A <= 3"]}, "two values whose names differ in case alone"),
         ({"arguments": {"stride": "two"}}, "strategy.stride: got 'two'; expected a number"),
         ({"init": "nowhere.smi"}, "no such file or data set"),
         ({"model": "nowhere"}, "no such model"),
+        ({"budget": "many", "batch_size": None}, "a value that cannot be at budget: got 'many'; expected a valid integer"),
         ({"budget": -3}, "a value that cannot be at budget: got -3; expected"),
+        ({"oracle": {"retries": -1}}, r"a value that cannot be at oracle\.retries: got -1; expected 0 or more"),
         ({"seed": -1}, "a value that cannot be at seed: got -1"),
     ],
 )
@@ -176,6 +218,16 @@ def test_what_cannot_be_is_refused_before_a_folder_is_made(tmp_path: Path, choic
     with pytest.raises((ConfigError, InputError), match=expected):
         toy.start(tmp_path / "c", **choices)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_cannot_be_loaded_or_refitted_is_refused_before_a_folder_is_made(tmp_path: Path, tiny_model: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a strategy that refits the model, and nothing to do it at strategy\.refit_every"):
+        toy.start(tmp_path / "c", model=tiny_model, strategy={"kind": "turbo", "refit_every": 3})
+    shutil.copytree(tiny_model, tmp_path / "mine")
+    (tmp_path / "mine" / "model" / "weights.safetensors").write_bytes(b"cut off")
+    with pytest.raises(ArtifactError, match=r"a damaged file at .*weights\.safetensors"):
+        toy.start(tmp_path / "c", model=tmp_path / "mine", strategy="random")
+    assert not (tmp_path / "c").exists()
 
 
 def test_a_library_without_a_molecule_is_refused(tmp_path: Path) -> None:
@@ -194,10 +246,36 @@ def test_one_name_stands_for_a_list_of_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["hybrid", "graph-ga", "tanimoto"])
 def test_a_strategy_goes_on_with_every_argument_that_it_was_set_up_with(tmp_path: Path, kind: str) -> None:
     spec = {"kind": kind, **({"latent": False, "ranking": "none"} if kind == "hybrid" else {})}
-    with toy.start(tmp_path / "c", budget=5, strategy=spec) as campaign:
+    with toy.start(tmp_path / "c", budget=100, strategy=spec) as campaign:
         assert campaign.settings.strategy == STRATEGIES.build(spec).spec
     with pytest.raises(ConfigError, match=r"strategy\.ranking"):
         toy.start(tmp_path / "d", budget=5, strategy={"kind": "hybrid", "latent": False, "ranking": None})
+
+
+@pytest.mark.parametrize(("budget", "half"), [(1000, 50), (100, 50), (99, 49), (2, 1), (1, 1)])
+def test_a_small_budget_leaves_half_of_its_labels_to_what_was_learned(tmp_path: Path, budget: int, half: int) -> None:
+    choices = {"strategy": "tanimoto", "budget": budget, "maximize": ["worth"]}
+    with Campaign.create(tmp_path / "c", **choices) as campaign:
+        assert (campaign.settings.strategy["initial"], campaign.settings.batch_size) == (half, half)
+        assert any("is random sampling here" in note for note in campaign.notes) == (budget == 1)
+
+
+@pytest.mark.parametrize(
+    ("choices", "blind"),
+    [
+        ({"arguments": {"initial": 20}}, True),
+        ({"strategy": {"kind": "tanimoto", "initial": 20}}, True),
+        ({"batch_size": 20}, True),
+        ({"arguments": {"initial": 19}, "batch_size": 19}, False),
+        ({"strategy": "graph-ga", "batch_size": 20}, False),
+    ],
+)
+def test_what_is_asked_for_is_done_and_called_random_where_it_is(tmp_path: Path, choices: dict, blind: bool) -> None:  # type: ignore[type-arg]
+    with Campaign.create(tmp_path / "c", **{"strategy": "tanimoto", "budget": 20, "maximize": ["worth"], **choices}) as campaign:
+        wished = {**choices.get("arguments", {}), **(choices["strategy"] if isinstance(choices.get("strategy"), dict) else {})}
+        assert {**campaign.settings.strategy, **wished} == campaign.settings.strategy
+        assert campaign.settings.batch_size == choices.get("batch_size", 10)
+        assert any("the first 20 molecules are chosen before anything is learned" in note for note in campaign.notes) == blind
 
 
 def test_nothing_is_overwritten_and_nothing_else_is_opened(tmp_path: Path) -> None:
@@ -209,8 +287,6 @@ def test_nothing_is_overwritten_and_nothing_else_is_opened(tmp_path: Path) -> No
 
 
 def test_a_model_moved_is_welcome_and_another_model_is_not(tmp_path: Path, tiny_model: Path) -> None:
-    import shutil
-
     shutil.copytree(tiny_model, tmp_path / "mine")
     choices = {"strategy": "random", "model": tmp_path / "mine", "budget": 6, "batch_size": 3, "arguments": {"max_draws": 50}}
     with toy.start(tmp_path / "c", **choices) as campaign:
@@ -227,7 +303,10 @@ def test_a_model_moved_is_welcome_and_another_model_is_not(tmp_path: Path, tiny_
         campaign.ask(3)
     manifest = tmp_path / "moved" / "model" / "manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
-    with Campaign.open(tmp_path / "c", model=tmp_path / "moved") as campaign:
+    with pytest.raises(ConfigError, match=r"a campaign that began with another model at MODEL: got .*moved; expected .*mine or a copy"):
+        Campaign.open(tmp_path / "c", model=tmp_path / "moved")
+    shutil.move(tmp_path / "moved", tmp_path / "mine")
+    with Campaign.open(tmp_path / "c") as campaign:
         campaign.raise_budget(9)
         with pytest.raises(ArtifactError, match=r"has changed"):
             campaign.ask(3)

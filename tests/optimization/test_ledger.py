@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from molvae.errors import ArtifactError
+from molvae.optimization import ledger as ledger_module
 from molvae.optimization.campaign import recall
 from molvae.optimization.ledger import LEDGER, Call, Entry, Ledger, Round
 from molvae.optimization.settings import CampaignSettings, ObjectiveSettings
 from molvae.oracles.base import Measurement
+from molvae.workflows.campaign_report import ranked_molecules
+from tests.optimization import toy
 
 OBJECTIVES = [ObjectiveSettings(name="worth"), ObjectiveSettings(name='its "cost"', direction="minimize")]
 SETTINGS = CampaignSettings(
@@ -144,3 +148,28 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path, content: bytes | None, exp
         (tmp_path / LEDGER).write_bytes(content)
     with pytest.raises(ArtifactError, match=expected):
         Ledger(tmp_path)
+
+
+class Refusing:
+    """What SQLite is in a folder where it can put nothing beside a ledger."""
+
+    def execute(self, query: str) -> None:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_ledger_in_a_folder_that_cannot_be_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = ledger_module._connect
+    with toy.start(tmp_path / "c", budget=10) as campaign:
+        campaign.ask(4)  # stands in the log beside the ledger, not yet in itself
+        before = sorted(path.name for path in campaign.folder.iterdir())
+        monkeypatch.setattr(ledger_module, "_connect", lambda path, mode: Refusing() if mode == "ro" else connect(path, mode))
+        with pytest.raises(ArtifactError, match=r"attempt to write a readonly database"):
+            Ledger(campaign.folder, readonly=True)  # here it could be written: something else is wrong
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        ledger = Ledger(campaign.folder, readonly=True)
+        assert len(list(ledger.entries())) == 4 and len(ranked_molecules(campaign.folder)[1]) == 4
+        ledger.close()
+        assert sorted(path.name for path in campaign.folder.iterdir()) == before

@@ -55,7 +55,7 @@ class Goal(Part, ABC):
             ConfigError: no table, or a name that is no objective.
         """
         if not isinstance(given, Mapping | None):
-            raise ConfigError("a value that does not fit", where=f"goal.{key}", got=given, expected="a table by objective")
+            raise ConfigError("a value that cannot be", where=f"goal.{key}", got=given, expected="a table by objective")
         names = [objective.name for objective in self.objectives]
         for name in given or {}:
             if name not in names:
@@ -92,7 +92,7 @@ def numbers(given: Any, where: str, count: int) -> list[float]:
     listed = list(given) if isinstance(given, list | tuple) else [given]
     usable = all(isinstance(each, int | float) and not isinstance(each, bool) and np.isfinite(each) for each in listed)
     if not usable or len(listed) != count:
-        raise ConfigError("a value that does not fit", where=where, got=given,
+        raise ConfigError("a value that cannot be", where=where, got=given,
                           expected="a number" if count == 1 else f"{count} numbers in brackets")  # fmt: skip
     return [float(each) for each in listed]
 

@@ -18,4 +18,7 @@ class Screen(Strategy):
 
     def propose(self, history: History, num: int, tools: Tools) -> list[Proposal]:
         """None when the library is spent."""
-        return list(islice(admitted(from_library(tools.library, tools.rng, history.known), tools.gate), num))
+        found = list(islice(admitted(from_library(tools.library, tools.rng, history.known), tools.gate), num))
+        if len(found) < num:
+            tools.log(f"the library of {len(tools.library):,} molecules is spent")
+        return found
