@@ -21,7 +21,7 @@ from molvae.files import require_writable, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.report.plots import draw_images
 from molvae.workflows.latent_tables import read_latents
-from molvae.workflows.records import read_records, require_table_name, write_table
+from molvae.workflows.records import read_in_form, require_table_name, write_table
 from molvae.workflows.stages import Stages
 from molvae.workflows.strings import STANDARD_OUTPUT, require_strings_place, write_strings
 
@@ -117,17 +117,20 @@ def decode(model: str | Path, latents: Path, output: Path, *, guard: bool = Fals
 def encode(
     model: str | Path, data: Molecules, output: Path, *, smiles_column: str | None = None, quiet: bool = False
 ) -> Path:
-    """Write the latent points of a file's molecules; what the model cannot read goes to a file of rejects beside it."""
+    """Write the latent points of a file's molecules; what the model cannot read goes to a file of rejects beside it.
+
+    A molecule has the point that `Model.encode` gives it, however it is written. The column ``smiles`` is the text of the file, in
+    its order, so that rows and rejects together are its lines.
+    """
     require_table_name(output)
     require_writable(output)
     loaded = load(model)
     _require_molecules(loaded, "encode")
-    records = read_records(
-        loaded, data, smiles_column, rejects=output.with_name(output.stem + "-rejects.csv"), quiet=quiet
-    )
-    z = loaded.encode(records, as_written=True)
+    rejects = output.with_name(output.stem + "-rejects.csv")
+    as_given, in_form = read_in_form(loaded, data, smiles_column, rejects=rejects, quiet=quiet)
+    z = loaded.encode(in_form, as_written=True)
     table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
-    table.insert(0, "smiles", pd.Series(list(records), dtype="object"))
+    table.insert(0, "smiles", pd.Series(as_given, dtype="object"))
     write_table(table, output)
     if not quiet:
         print(f"{len(table):,} molecules encoded → {output}")

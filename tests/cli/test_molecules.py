@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from molvae.data.codecs import SmilesCodec
 from molvae.data.tables import Table
 from molvae.model import load
 from molvae.workflows.strings import write_strings
@@ -144,9 +145,36 @@ def test_a_damaged_or_missing_model_is_named(molvae: Molvae, finished_run: Path,
 
 def test_spellings_that_the_data_do_not_use_are_warned_of(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
     (tmp_path / "odd.smi").write_text("OCC\nC(C)N\n")
-    answer = molvae("encode", finished_run, "odd.smi", "-o", "z.csv")
+    answer = molvae("reconstruct", finished_run, "odd.smi", "-o", "rec.json")
     assert answer.status == 0 and answer.err.startswith("warning: ")
-    assert pd.read_csv(tmp_path / "z.csv")["smiles"].tolist() == ["OCC", "C(C)N"]
+
+
+def test_however_a_molecule_is_written_it_has_the_point_that_python_gives_it(
+    molvae: Molvae, finished_run: Path, tmp_path: Path
+) -> None:
+    written = ["OCC", "C(C)O", "C1=CC=CC=C1", "[CH3][CH2][OH]", "c1ccccc1"]
+    lines = [written[0], "C(", *written[1:3], "C[Pt] a name", *written[3:]]
+    (tmp_path / "odd.csv").write_text("id,smiles\n" + "".join(f"{place},{line}\n" for place, line in enumerate(lines)))
+    answer = molvae("encode", finished_run, "odd.csv", "-o", "z.csv")
+    assert (answer.status, answer.err) == (0, "")
+    table = pd.read_csv(tmp_path / "z.csv")
+    assert table["smiles"].tolist() == written  # as they stand in the file: what joins the rows to it
+    z = table.drop(columns="smiles").to_numpy(np.float32)
+    np.testing.assert_array_equal(z, load(finished_run).encode(written))
+    assert (z[0] == z[1]).all() and (z[2] == z[4]).all() and (z[0] != z[2]).any()
+    assert pd.read_csv(tmp_path / "z-rejects.csv")["line"].tolist() == [3, 6]
+
+
+def test_a_model_of_data_as_given_takes_molecules_as_they_are_written(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    model = load(finished_run)
+    assert isinstance(model.codec, SmilesCodec)
+    model.codec.form = "as-given"
+    model.save("as-given")
+    (tmp_path / "odd.smi").write_text("OCC\nCCO\n")
+    assert molvae("encode", "as-given", "odd.smi", "-o", "z.csv").status == 0
+    z = pd.read_csv(tmp_path / "z.csv").drop(columns="smiles").to_numpy(np.float32)
+    np.testing.assert_array_equal(z, model.encode(["OCC", "CCO"], as_written=True))
+    assert (z[0] != z[1]).any()
 
 
 SUFFIXES = ["x.smi", "x.txt", "x", "x.smi.gz", "x.csv", "x.csv.gz", "x.tsv", "x.parquet"]
