@@ -21,7 +21,8 @@ from molvae.files import require_writable, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.report.plots import draw_images
 from molvae.workflows.latent_tables import read_latents
-from molvae.workflows.records import read_in_form, require_table_name, write_table
+from molvae.workflows.records import read_in_form
+from molvae.workflows.result_tables import require_table_name, write_table
 from molvae.workflows.stages import Stages
 from molvae.workflows.strings import STANDARD_OUTPUT, require_strings_place, write_strings
 

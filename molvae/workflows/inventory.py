@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import torch
-
 from molvae import shipped
 from molvae.data.cache import cache_folder
 from molvae.data.sources import KNOWN, fetch, is_fetched
-from molvae.training import choose_precision
-from molvae.training.precision import bf16_speedup
 from molvae.workflows.environment import git_commit, hardware, versions
 
 
@@ -49,6 +45,11 @@ def _model_line(name: str, width: int) -> str:
 
 def doctor() -> list[str]:
     """What this installation has, line by line."""
+    import torch  # here: the lists above need neither, and each takes seconds to load
+
+    from molvae.training import choose_precision
+    from molvae.training.precision import bf16_speedup
+
     machine = hardware()
     lines = [f"{name.ljust(18)}{number}" for name, number in versions().items()]
     lines += [

@@ -1,4 +1,4 @@
-"""Records for a model that exists already: files of molecules in its language, images, tables of results."""
+"""Records for a model that exists already: files of molecules in its language, images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from molvae.chem.molecules import canonical_or_none
 from molvae.data.codecs import SmilesCodec
@@ -17,7 +16,6 @@ from molvae.data.ingest import Ingested, ingest
 from molvae.data.sources import Source
 from molvae.data.tables import Table
 from molvae.errors import InputError
-from molvae.files import atomic_write
 from molvae.model import Model, Records
 
 MOSTLY = 0.9
@@ -134,23 +132,3 @@ def choose(records: Records, limit: int | None, seed: int) -> Records:
         return records
     rows = np.sort(np.random.default_rng(seed).permutation(len(records))[:limit])
     return [records[row] for row in rows] if isinstance(records, list) else records[rows]
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as the file's ending says: .parquet or .csv, whole or not at all."""
-    require_table_name(path)
-    with atomic_write(path, binary=True) as file:
-        if path.suffix == ".parquet":
-            table.to_parquet(file, index=False)
-        else:
-            file.write(table.to_csv(index=False).encode())
-
-
-def require_table_name(path: Path) -> None:
-    """Refuse a name that `write_table` cannot write to, before the work is done.
-
-    Raises:
-        InputError: an ending that is no table's.
-    """
-    if path.suffix not in (".parquet", ".csv"):
-        raise InputError("a table of an unknown kind", where=path, got=f"'{path.suffix}'", expected=".parquet or .csv")

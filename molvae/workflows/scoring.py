@@ -20,7 +20,7 @@ from molvae.files import require_writable
 from molvae.oracles import Measurement, Oracle, Scoring, find_command, find_oracle
 from molvae.oracles.scoring import default_limits
 from molvae.workflows.reading import reading
-from molvae.workflows.records import require_table_name, write_table
+from molvae.workflows.result_tables import require_table_name, write_table
 
 Spec = str | Callable[[str], Any] | Oracle
 """An oracle as `molvae.oracles.find_oracle` takes it, or one that has been made already."""
