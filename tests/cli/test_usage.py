@@ -98,6 +98,15 @@ def test_an_interruption_is_status_130(molvae: Molvae, monkeypatch: pytest.Monke
     assert (answer.status, answer.err) == (130, "interrupted\n")
 
 
+def test_the_end_of_a_file_is_no_interruption(molvae: Molvae, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end() -> list[str]:
+        raise EOFError("a file that ends too soon")
+
+    monkeypatch.setattr("molvae.workflows.list_data", end)
+    answer = molvae("data", "list")
+    assert answer.status == 1 and "EOFError: a file that ends too soon" in answer.err and "interrupted" not in answer.err
+
+
 def test_a_reader_that_leaves_is_no_error() -> None:
     program = (
         "import sys, types; from molvae.cli import app\n"
