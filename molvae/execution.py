@@ -9,6 +9,7 @@ storm in which every third of 300 items kills its worker ended in ``BrokenProces
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -23,7 +24,7 @@ from molvae.chunks import Task, Window, cut
 from molvae.errors import MolvaeError
 from molvae.isolation import Limits, Outcome, Status, attempt, main_hidden, needs_main, one_line, serve
 
-__all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores"]
+__all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores", "total_memory"]
 
 _UNGUARDED = 78  # exit status of a worker that was asked to run the script that started it
 _GRACE_SECONDS = 5.0  # a worker's own alarm ends an item in time; this is for a function that takes the alarm away
@@ -34,6 +35,12 @@ _LATE: Outcome[Any] = Outcome("timeout", reason="time limit passed")
 def available_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Memory of this machine; 0 where the system does not say."""
+    names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
+    return math.prod(os.sysconf(name) for name in names) if all(name in os.sysconf_names for name in names) else 0
 
 
 class Workers:
@@ -154,7 +161,10 @@ class Workers:
         if worker.ready:
             return worker.finish(message)
         if message is not None:
-            raise MolvaeError("a worker process could not be prepared", where="initializer", got=message)
+            limit, what = self.limits.memory_bytes, "a worker process could not be prepared"
+            if limit is None:
+                raise MolvaeError(what, where="initializer", got=message)
+            raise MolvaeError(f"{what} in {limit / 2**30:.3g} GB of memory", where="initializer", got=message, hint="Allow it more.")
         worker.ready, self._failed_starts = True, 0
         return None
 

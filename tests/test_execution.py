@@ -128,6 +128,13 @@ def test_a_worker_that_cannot_be_prepared_is_an_error() -> None:
         list(workers.run(misbehaviour.double, [1]))
 
 
+def test_too_little_memory_to_prepare_a_worker_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    workers = Workers(1, Limits(memory_bytes=3 << 30), initializer=misbehaviour.fail_loudly_to_start)
+    with pytest.raises(MolvaeError, match=r"in 3 GB of memory at initializer: got .*no such library.* Allow it more"), workers:
+        list(workers.run(misbehaviour.double, [1]))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_worker_that_dies_while_idle_costs_nothing() -> None:
     with Workers(1) as workers:
         pid = next(workers.run(misbehaviour.process_id, [0])).value
