@@ -14,6 +14,7 @@ import pytest
 from molvae.data.codecs import SmilesCodec
 from molvae.data.tables import Table
 from molvae.model import load
+from molvae.workflows.generation import sample_valid
 from molvae.workflows.strings import write_strings
 from tests.cli.conftest import Molvae
 
@@ -38,6 +39,29 @@ def test_a_model_without_valid_samples_says_so(molvae: Molvae, finished_run: Pat
     answer = molvae("sample", finished_run, "-n", 5, "--valid-only", "-o", "v.smi")
     assert answer.status == 2 and "hardly any molecule" in answer.err
     assert not (tmp_path / "v.smi").exists()
+
+
+class Half:
+    """A model of which every other sample is a molecule."""
+
+    def __init__(self) -> None:
+        self.drawn: list[tuple[int, int]] = []
+
+    def sample(self, num: int, *, seed: int, prior: str, sweeps: int, watch: object) -> list[str]:
+        self.drawn.append((num, seed))
+        return [f"{'C' * (1 + place % 50)}{'(' * (place % 2)}" for place in range(num)]
+
+
+@pytest.mark.parametrize(("num", "rounds"), [(5, [128]), (300, [330, 297]), (1500, [1000] * 3)])
+def test_no_more_is_drawn_than_valid_samples_need(
+    num: int, rounds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.workflows.generation.LARGEST_ROUND", 1000)
+    model = Half()
+    smiles, drawn = sample_valid(model, num, seed=7)  # type: ignore[arg-type]
+    assert len(smiles) == num and not any("(" in one for one in smiles) and drawn == 2 * num - 1
+    assert [block for block, _ in model.drawn] == rounds
+    assert [seed for _, seed in model.drawn] == [7 + 1_000_003 * number for number in range(len(rounds))]
 
 
 def test_the_reconstruction_report_has_the_promised_form(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
@@ -221,6 +245,11 @@ def test_samples_go_to_standard_output(molvae: Molvae, finished_run: Path, tmp_p
         ("sample mine.smi", "a file where a model is needed at mine.smi"),
         ("sample moses-smal", "no such model at moses-smal"),
         ("decode RUN mine.smi", "a file that is no table of latent points at mine.smi: got '.smi'; expected .parquet or .csv"),
+        ("sample RUN -n 1000000000000", "more than this machine has memory for at --num: got 1,000,000,000,000; expected at most"),
+        ("sample RUN -n 1000000000000 --valid-only", "more than this machine has memory for at --num"),
+        ("sample RUN -n 1000000000000 --guard", "more than this machine has memory for at --num"),
+        ("interpolate RUN OCC CCO -n 1000000000000", "more than this machine has memory for at --num"),
+        ("evaluate RUN -n 1000000000000 --reference mine.smi", "more than this machine has memory for at --num"),
         ("interpolate RUN OCC CC(C", "not a molecule (does not parse) at the second SMILES: got 'CC(C'"),
         ("interpolate RUN C[Pt]C OCC", "does not know at the first SMILES, character 1"),
     ],
