@@ -100,6 +100,18 @@ def require_writable(path: str | os.PathLike[str]) -> None:
             pass  # the only way to know
 
 
+def require_ending(path: str | os.PathLike[str], *endings: str) -> None:
+    """Refuse, before the work is done, a name that says of a file something else than it will be.
+
+    Raises:
+        InputError: it ends otherwise.
+    """
+    ending = Path(path).suffix
+    if ending.lower() not in endings:
+        raise InputError("a file that is called something else than it will be", where=path, got=f"'{ending}'",
+                         expected=" or ".join(endings))  # fmt: skip
+
+
 def exchange(one: Path, other: Path) -> bool:
     """Let two folders (or files) swap names in one step, so that neither name is ever without one; False where that cannot be done."""
     library = ctypes.CDLL(None, use_errno=True)

@@ -17,7 +17,7 @@ from molvae.data.given import Molecules
 from molvae.distributions.fitting import Watch
 from molvae.errors import InputError
 from molvae.evaluation.validity import validity_figures
-from molvae.files import require_writable, write_bytes
+from molvae.files import require_ending, require_writable, write_bytes
 from molvae.model import Model, PriorName, load
 from molvae.nets.decoding import ROWS
 from molvae.report.plots import draw_images
@@ -117,13 +117,14 @@ def decode(model: str | Path, latents: Path, output: Path, *, guard: bool = Fals
     loaded = load(model)
     _require_molecules(loaded, "decode")
     z = read_latents(latents, loaded.latent_size)
-    if guard:
+    if guard and len(z):
         return _write_guarded(loaded, z, output, quiet)
     with Stages(quiet) as stages:
         smiles = list(loaded.decode(z, watch=stages))
     write_strings(output, smiles)
     if not quiet:
-        _say(f"{len(smiles):,} points decoded, validity {validity_figures(smiles)['validity']:.4f} → {output}", output)
+        validity = f", validity {validity_figures(smiles)['validity']:.4f}" if smiles else ""
+        _say(f"{len(smiles):,} points decoded{validity} → {output}", output)
     return output
 
 
@@ -160,6 +161,7 @@ def interpolate(
     require_room(loaded, num)
     if output is not None:
         require_writable(output)
+        require_ending(output, ".png")
     ends = _end(loaded.codec, first, "the first SMILES"), _end(loaded.codec, last, "the second SMILES")
     smiles, _ = loaded.interpolate(*ends, num)
     if output is not None:

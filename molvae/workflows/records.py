@@ -114,7 +114,7 @@ def _ingested(codec: SmilesCodec, source: Source, path: Path, column: str | None
 
 def _say_rejected(read: Ingested, rejects: Path | None, quiet: bool) -> None:
     """List the lines that cannot be used, where there is a place for it, and say how many they are."""
-    if read.num_rejected and rejects is not None:
+    if rejects is not None and (read.num_rejected or rejects.exists()):  # a list of other data is not left to stand for this one
         read.write_rejects(rejects)
     if read.num_rejected and not quiet:
         where = f", listed in {rejects}" if rejects is not None else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from molvae.errors import InputError
-from molvae.files import require_writable
+from molvae.files import require_ending, require_writable
 from molvae.report.page import Block, Image, Picture, Section, compare
 from molvae.sections import read_toml
 
@@ -30,7 +30,7 @@ def make_report(
         the file.
 
     Raises:
-        InputError: a folder that is neither a run nor a campaign; an output that cannot be written.
+        InputError: a folder that is neither a run nor a campaign; an output that cannot be written or is no page by its name.
         MolvaeError: a run or a campaign that cannot be read.
     """
     given = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
@@ -38,6 +38,7 @@ def make_report(
     if not given:
         raise InputError("nothing to report on", where="folders", expected="a run or a campaign")
     require_writable(target)
+    require_ending(target, ".html", ".htm")
     are_campaigns = [is_campaign(folder) for folder in given]  # all of them, before the work begins
 
     from molvae.workflows.campaign_section import CampaignFiles, campaign_section

@@ -113,6 +113,16 @@ def test_latent_points_that_cannot_be_are_refused(
     assert answer.status == 2 and expected in answer.err and len(answer.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("guard", [(), ("--guard",)])
+def test_of_no_points_there_is_nothing_to_say_but_that(
+    molvae: Molvae, finished_run: Path, tmp_path: Path, guard: tuple[str, ...]
+) -> None:
+    (tmp_path / "z.csv").write_text("smiles,z0,z1,z2,z3\n")
+    answer = molvae("decode", finished_run, "z.csv", "-o", "back.smi", *guard)
+    assert (answer.status, answer.out, answer.err) == (0, "0 points decoded → back.smi\n", "")
+    assert (tmp_path / "back.smi").read_text() == ""
+
+
 def test_a_compressed_table_that_is_cut_off_is_no_interruption(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
     table = gzip.compress(("z0,z1,z2,z3\n" + "0.1,0.2,0.3,0.4\n" * 500).encode())
     (tmp_path / "z.csv.gz").write_bytes(table[: len(table) // 2])
@@ -187,6 +197,9 @@ def test_however_a_molecule_is_written_it_has_the_point_that_python_gives_it(
     np.testing.assert_array_equal(z, load(finished_run).encode(written))
     assert (z[0] == z[1]).all() and (z[2] == z[4]).all() and (z[0] != z[2]).any()
     assert pd.read_csv(tmp_path / "z-rejects.csv")["line"].tolist() == [3, 6]
+    (tmp_path / "odd.csv").write_text("smiles\nOCC\n")
+    assert molvae("encode", finished_run, "odd.csv", "-o", "z.csv").out == "1 molecules encoded → z.csv\n"
+    assert len(pd.read_csv(tmp_path / "z-rejects.csv")) == 0
 
 
 def test_a_model_of_data_as_given_takes_molecules_as_they_are_written(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
@@ -250,6 +263,7 @@ def test_samples_go_to_standard_output(molvae: Molvae, finished_run: Path, tmp_p
         ("sample RUN -n 1000000000000 --guard", "more than this machine has memory for at --num"),
         ("interpolate RUN OCC CCO -n 1000000000000", "more than this machine has memory for at --num"),
         ("evaluate RUN -n 1000000000000 --reference mine.smi", "more than this machine has memory for at --num"),
+        ("interpolate RUN OCC CCO -o line.svg", "called something else than it will be at line.svg: got '.svg'; expected .png"),
         ("interpolate RUN OCC CC(C", "not a molecule (does not parse) at the second SMILES: got 'CC(C'"),
         ("interpolate RUN C[Pt]C OCC", "does not know at the first SMILES, character 1"),
     ],

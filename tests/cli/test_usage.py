@@ -98,6 +98,11 @@ def test_an_interruption_is_status_130(molvae: Molvae, monkeypatch: pytest.Monke
     assert (answer.status, answer.err) == (130, "interrupted\n")
 
 
+def test_the_models_that_ship_stand_in_columns(molvae: Molvae) -> None:
+    lines = molvae("models").out.splitlines()
+    assert len(lines) > 1 and all(len({line.index(word) for line in lines}) == 1 for word in ("exact_sampled", "FCD/Test, fitted"))
+
+
 def test_the_end_of_a_file_is_no_interruption(molvae: Molvae, monkeypatch: pytest.MonkeyPatch) -> None:
     def end() -> list[str]:
         raise EOFError("a file that ends too soon")
