@@ -85,9 +85,11 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     """Refuse, before the work is done, a place where `atomic_write` could not leave a file.
 
     Raises:
-        InputError: a folder or a device stands there, or the folder cannot be written.
+        InputError: a folder or a device stands there, or the folder cannot be written; or ``-``, of which no file is made.
     """
     target = Path(path)
+    if target == Path("-"):
+        raise InputError("standard output where a file is needed", got="'-'", expected="the name of a file")
     with writing(target):
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

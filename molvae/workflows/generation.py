@@ -216,9 +216,7 @@ def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bo
 def _sample_images(
     model: Model, num: int, output: Path, seed: int, prior: PriorName, sweeps: int, quiet: bool
 ) -> Path:
-    if output == STANDARD_OUTPUT:
-        raise InputError("a picture for standard output", where="--output", got="'-'", expected="the name of a .png file")
-    if output.suffix != ".png":
+    if output != STANDARD_OUTPUT and output.suffix != ".png":
         output = output.with_suffix(".png")
     require_writable(output)
     images = np.asarray(model.sample(num, seed=seed, prior=prior, sweeps=sweeps))

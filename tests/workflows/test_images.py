@@ -199,7 +199,7 @@ def test_what_means_nothing_of_images_is_refused_by_evaluate(
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["-o", "-"], "a picture for standard output at --output"), (["--valid-only"], "for a model of molecules at --valid-only"),
+    [(["-o", "-"], "standard output where a file is needed: got '-'"), (["--valid-only"], "for a model of molecules at --valid-only"),
      (["--guard"], "for a model of molecules at --guard"), (["-n", "1000000000000"], "more than this machine has memory for at --num")],
 )  # fmt: skip
 def test_what_means_nothing_of_images_is_refused_by_sample(
