@@ -28,6 +28,7 @@ __all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores", "total_m
 
 _UNGUARDED = 78  # exit status of a worker that was asked to run the script that started it
 _GRACE_SECONDS = 5.0  # a worker's own alarm ends an item in time; this is for a function that takes the alarm away
+_LONGEST_LOOK_SECONDS = 86400.0  # at the pipes: the system counts milliseconds, and not for more than some weeks
 _START_ATTEMPTS = 3
 _LATE: Outcome[Any] = Outcome("timeout", reason="time limit passed")
 
@@ -96,7 +97,8 @@ class Workers:
             return (attempt(function, item, None) for item in items)
         if not self._entered or self._running:
             raise RuntimeError("Workers.run needs `with Workers(...) as workers`, and one run at a time")
-        return self._run(function, cut(items, chunk_size), self.limits.seconds if seconds is None else seconds)
+        limit = self.limits.seconds if seconds is None else seconds
+        return self._run(function, cut(items, chunk_size), None if limit == math.inf else limit)
 
     def _run(
         self, function: Callable[[Any], Any], chunks: Iterator[list[Any]], seconds: float | None
@@ -141,7 +143,7 @@ class Workers:
             timeout: float | None = 0.0  # nothing could be sent: only look for the dead
         else:
             deadlines = [worker.deadline for worker in self._pool if worker.deadline is not None]
-            timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+            timeout = min(_LONGEST_LOOK_SECONDS, max(0.0, min(deadlines) - time.monotonic())) if deadlines else None
         spoken = {id(worker): worker for worker in (handles[handle] for handle in wait(list(handles), timeout))}
         ended = [self._listen(worker) for worker in spoken.values()]
         for worker in [w for w in self._pool if w.deadline is not None and w.deadline < time.monotonic()]:

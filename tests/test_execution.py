@@ -1,3 +1,4 @@
+import math
 import os
 import random
 import signal
@@ -133,6 +134,12 @@ def test_too_little_memory_to_prepare_a_worker_is_one_line(capfd: pytest.Capture
     with pytest.raises(MolvaeError, match=r"in 3 GB of memory at initializer: got .*no such library.* Allow it more"), workers:
         list(workers.run(misbehaviour.double, [1]))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("seconds", [1e9, math.inf])
+def test_a_limit_may_be_longer_than_anything(seconds: float) -> None:
+    with Workers(1, Limits(seconds=seconds)) as workers:
+        assert [outcome.value for outcome in workers.run(misbehaviour.double, [1, 2], chunk_size=2)] == [2, 4]
 
 
 def test_a_worker_that_dies_while_idle_costs_nothing() -> None:

@@ -84,6 +84,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0 if isinstance(ended.__context__, BrokenPipeError) else _report_defect(ended)
     except OSError as error:
         return _refuse(_os_line(error))
+    except MemoryError as error:
+        return _refuse(f"more memory than this machine has to give: got {str(error) or 'no more'}. Ask for less at a time.")
     except Exception as error:
         return _report_defect(error)
     if status == INTERRUPTED:  # typer turns Ctrl-C into this status itself

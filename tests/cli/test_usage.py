@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from molvae import __version__
@@ -96,6 +97,13 @@ def test_an_interruption_is_status_130(molvae: Molvae, monkeypatch: pytest.Monke
     monkeypatch.setattr("molvae.workflows.list_data", interrupt)
     answer = molvae("data", "list")
     assert (answer.status, answer.err) == (130, "interrupted\n")
+
+
+def test_more_than_fits_in_memory_is_no_defect(molvae: Molvae, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molvae.workflows.list_data", lambda: list(np.zeros(1 << 50)))
+    answer = molvae("data", "list")
+    assert answer.status == 2 and answer.err.startswith("error: more memory than this machine has to give: got Unable to allocate 8")
+    assert answer.err.count("\n") == 1
 
 
 def test_the_models_that_ship_stand_in_columns(molvae: Molvae) -> None:
