@@ -16,7 +16,7 @@ def check_data(config: RunConfig) -> None:
 
     Raises:
         InputError: a file that is missing, empty or no table of molecules.
-        ConfigError: images with a codec for molecules, or molecules with one for images.
+        ConfigError: images with a codec for molecules, or molecules with one for images; images with what is asked of molecules.
     """
     source = resolve(config.data.train or "")
     if (config.data.codec == "pixels") != (source.kind == "images"):
@@ -31,6 +31,11 @@ def check_data(config: RunConfig) -> None:
     if config.data.codec == "smiles":
         for path in files_of(config.data, source).values():
             Table(path, column_of(config.data, source, path))
+        return
+    for key in ("valid", "test", "smiles_column", "standardize"):
+        if value := getattr(config.data, key):
+            raise ConfigError("a setting for molecules, of images", where=f"data.{key}", got=value,
+                              expected=f"nothing: {source.name} has its parts, and no columns", hint="Leave it out.")  # fmt: skip
 
 
 def warn_of_shared_file(config: RunConfig) -> None:

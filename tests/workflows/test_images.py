@@ -211,3 +211,15 @@ def test_what_means_nothing_of_images_is_refused_by_sample(
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
     assert list(tmp_path.iterdir()) == []
     assert run(["sample", str(grey_run), "-n", "3"]) == 0 and capsys.readouterr().out == "3 images → samples.png\n"
+
+
+@pytest.mark.parametrize("words", ["--valid mine.smi", "--test mine.smi", "--smiles-column s", "--standardize"])
+def test_what_means_nothing_of_images_is_refused_by_train(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "digits", "--preset", "digits", "--out", "run", *words.split()]) == 2
+    error = capsys.readouterr().err
+    option = words.split()[0].removeprefix("--").replace("-", "_")
+    assert error.startswith(f"error: a setting for molecules, of images at data.{option}: got ") and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
