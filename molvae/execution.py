@@ -9,6 +9,7 @@ storm in which every third of 300 items kills its worker ended in ``BrokenProces
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -23,10 +24,11 @@ from molvae.chunks import Task, Window, cut
 from molvae.errors import InputError, MolvaeError
 from molvae.isolation import Limits, Outcome, Status, attempt, main_hidden, needs_main, one_line, serve
 
-__all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores", "end_if_imported_again"]
+__all__ = ["Limits", "Outcome", "Status", "Workers", "available_cores", "end_if_imported_again", "total_memory"]
 
 _UNGUARDED = 78  # exit status of a worker that was asked to run the script that started it
 _GRACE_SECONDS = 5.0  # a worker's own alarm ends an item in time; this is for a function that takes the alarm away
+_LONGEST_LOOK_SECONDS = 86400.0  # at the pipes: the system counts milliseconds, and not for more than some weeks
 _START_ATTEMPTS = 3
 _LATE: Outcome[Any] = Outcome("timeout", reason="time limit passed")
 
@@ -34,6 +36,12 @@ _LATE: Outcome[Any] = Outcome("timeout", reason="time limit passed")
 def available_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def total_memory() -> int:
+    """Memory of this machine; 0 where the system does not say."""
+    names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
+    return math.prod(os.sysconf(name) for name in names) if all(name in os.sysconf_names for name in names) else 0
 
 
 def end_if_imported_again() -> None:
@@ -95,7 +103,8 @@ class Workers:
             return (attempt(function, item, None) for item in items)
         if not self._entered or self._running:
             raise RuntimeError("Workers.run needs `with Workers(...) as workers`, and one run at a time")
-        return self._run(function, cut(items, chunk_size), self.limits.seconds if seconds is None else seconds)
+        limit = self.limits.seconds if seconds is None else seconds
+        return self._run(function, cut(items, chunk_size), None if limit == math.inf else limit)
 
     def _run(
         self, function: Callable[[Any], Any], chunks: Iterator[list[Any]], seconds: float | None
@@ -140,7 +149,7 @@ class Workers:
             timeout: float | None = 0.0  # nothing could be sent: only look for the dead
         else:
             deadlines = [worker.deadline for worker in self._pool if worker.deadline is not None]
-            timeout = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+            timeout = min(_LONGEST_LOOK_SECONDS, max(0.0, min(deadlines) - time.monotonic())) if deadlines else None
         spoken = {id(worker): worker for worker in (handles[handle] for handle in wait(list(handles), timeout))}
         ended = [self._listen(worker) for worker in spoken.values()]
         for worker in [w for w in self._pool if w.deadline is not None and w.deadline < time.monotonic()]:
@@ -160,7 +169,10 @@ class Workers:
         if worker.ready:
             return worker.finish(message)
         if message is not None:
-            raise MolvaeError("a worker process could not be prepared", where="initializer", got=message)
+            limit, what = self.limits.memory_bytes, "a worker process could not be prepared"
+            if limit is None:
+                raise MolvaeError(what, where="initializer", got=message)
+            raise MolvaeError(f"{what} in {limit / 2**30:.3g} GB of memory", where="initializer", got=message, hint="Allow it more.")
         worker.ready, self._failed_starts = True, 0
         return None
 

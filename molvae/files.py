@@ -85,9 +85,11 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     """Refuse, before the work is done, a place where `atomic_write` could not leave a file.
 
     Raises:
-        InputError: a folder or a device stands there, or the folder cannot be written.
+        InputError: a folder or a device stands there, or the folder cannot be written; or ``-``, of which no file is made.
     """
     target = Path(path)
+    if target == Path("-"):
+        raise InputError("standard output where a file is needed", got="'-'", expected="the name of a file")
     with writing(target):
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -98,6 +100,18 @@ def require_writable(path: str | os.PathLike[str]) -> None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         with tempfile.TemporaryFile(dir=folder):
             pass  # the only way to know
+
+
+def require_ending(path: str | os.PathLike[str], *endings: str) -> None:
+    """Refuse, before the work is done, a name that says of a file something else than it will be.
+
+    Raises:
+        InputError: it ends otherwise.
+    """
+    ending = Path(path).suffix
+    if ending.lower() not in endings:
+        raise InputError("a file that is called something else than it will be", where=path, got=f"'{ending}'",
+                         expected=" or ".join(endings))  # fmt: skip
 
 
 def exchange(one: Path, other: Path) -> bool:

@@ -72,8 +72,9 @@ def serve(connection: Connection, limits: Limits) -> None:
         _limit(resource.RLIMIT_CORE, 0)
         if limits.memory_bytes is not None:
             _limit(resource.RLIMIT_AS, limits.memory_bytes)
-        if (initializer := connection.recv()) is not None:
-            initializer()
+        with contextlib.nullcontext() if limits.memory_bytes is None else _stderr_aside():
+            if (initializer := connection.recv()) is not None:  # which imports where it lives
+                initializer()
     except EOFError:
         return
     except BaseException as error:
@@ -89,6 +90,19 @@ def serve(connection: Connection, limits: Limits) -> None:
             connection.send(Outcome("raised", reason=one_line(error)))
             continue
         _answer(connection, [attempt(function, item, seconds) for item in items])
+
+
+@contextlib.contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """Without what libraries in C print when there is no memory to load them in: the reason is sent anyway, in one line."""
+    standing, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(standing, 2)
+        os.close(standing)
+        os.close(nowhere)
 
 
 def _limit(kind: int, value: int) -> None:

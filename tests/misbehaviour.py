@@ -54,6 +54,12 @@ def fail_to_start() -> None:
     raise RuntimeError("no such library")
 
 
+def fail_loudly_to_start() -> None:
+    """As a library in C does."""
+    os.write(2, b"many\nlines\n")
+    fail_to_start()
+
+
 def address_space_limit(_: int) -> int:
     import resource
 

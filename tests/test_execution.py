@@ -1,3 +1,4 @@
+import math
 import os
 import random
 import signal
@@ -126,6 +127,19 @@ def test_a_worker_that_cannot_be_prepared_is_an_error() -> None:
     workers = Workers(1, initializer=misbehaviour.fail_to_start)
     with pytest.raises(MolvaeError, match="no such library"), workers:
         list(workers.run(misbehaviour.double, [1]))
+
+
+def test_too_little_memory_to_prepare_a_worker_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    workers = Workers(1, Limits(memory_bytes=3 << 30), initializer=misbehaviour.fail_loudly_to_start)
+    with pytest.raises(MolvaeError, match=r"in 3 GB of memory at initializer: got .*no such library.* Allow it more"), workers:
+        list(workers.run(misbehaviour.double, [1]))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("seconds", [1e9, math.inf])
+def test_a_limit_may_be_longer_than_anything(seconds: float) -> None:
+    with Workers(1, Limits(seconds=seconds)) as workers:
+        assert [outcome.value for outcome in workers.run(misbehaviour.double, [1, 2], chunk_size=2)] == [2, 4]
 
 
 def test_a_worker_that_dies_while_idle_costs_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -93,6 +94,25 @@ def test_rdkit_is_imported_in_chem_alone() -> None:
 def test_what_must_start_fast_loads_no_torch(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+LIGHT = (
+    "models", "data list", "oracles", "score qed nowhere.smi", "report nowhere", "train nowhere.smi --out run",
+    "train sample --out run --set training.epoch=3", "train sample --out run --preset nosuch", "data fetch mose",
+)  # fmt: skip
+
+
+def test_light_commands_and_slips_load_no_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; from molvae.cli.app import run\n"
+        "for words in sys.argv[1:]:\n"
+        "    run(words.split())\n"
+        "    if 'torch' in sys.modules: sys.exit(words)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program, *LIGHT], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("error: ") == 6, done.stderr
 
 
 def test_campaigns_do_not_wait_for_what_trains_models() -> None:

@@ -72,15 +72,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.status
     except MolvaeError as error:
         return _refuse(str(error))
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort as aborted:
+        # Typer takes the end of a file for the end of an answer; molvae asks nothing.
+        if isinstance(aborted.__cause__, EOFError):
+            return _report_defect(aborted.__cause__)
+        status = INTERRUPTED
+    except KeyboardInterrupt:
         status = INTERRUPTED
     except SystemExit as ended:
         # Typer's answer to a reader that has gone (`molvae ... | head`): nobody is left to tell.
-        return 0 if isinstance(ended.__context__, BrokenPipeError) else _report_defect()
+        return 0 if isinstance(ended.__context__, BrokenPipeError) else _report_defect(ended)
     except OSError as error:
         return _refuse(_os_line(error))
-    except Exception:
-        return _report_defect()
+    except MemoryError as error:
+        return _refuse(f"more memory than this machine has to give: got {str(error) or 'no more'}. Ask for less at a time.")
+    except Exception as error:
+        return _report_defect(error)
     if status == INTERRUPTED:  # typer turns Ctrl-C into this status itself
         print("interrupted", file=sys.stderr)
     return status if isinstance(status, int) else 0
@@ -109,14 +116,13 @@ def _os_line(error: OSError) -> str:
     return f"the system refused{place}: got {error.strerror or error}"
 
 
-def _report_defect() -> int:
+def _report_defect(error: BaseException) -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="molvae-", suffix=".traceback", delete=False, encoding="utf-8"
     ) as file:
-        traceback.print_exc(file=file)
-    kind, error, _ = sys.exc_info()
+        traceback.print_exception(error, file=file)
     print(
-        f"defect of molvae: {kind.__name__ if kind else 'error'}: {error}. The traceback is in {file.name}",
+        f"defect of molvae: {type(error).__name__}: {error}. The traceback is in {file.name}",
         file=sys.stderr,
     )
     return DEFECT

@@ -39,7 +39,11 @@ def encode(
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Latent points of molecules: columns smiles, z0, z1, ... (the posterior mean: the seed changes nothing)."""
+    """Latent points of molecules: columns smiles, z0, z1, ... (the posterior mean: the seed changes nothing).
+
+    A row for each line that the model can read, in order, with the SMILES as it stands there; the others are listed, with line numbers
+    and reasons, in a file of rejects beside the output. However a molecule is written, its point is the same.
+    """
     from molvae import workflows
 
     workflows.encode(model, data, output, smiles_column=smiles_column, quiet=quiet)

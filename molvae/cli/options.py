@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-FINISHED_WITH_FAILURES = 3
 _GIGABYTE = 1 << 30
+FINISHED_WITH_FAILURES = 3
 """Exit status of a command that did what it could, when part of it failed; a command returns it."""
 
 MAX_SEED = 2**32 - 1
@@ -56,7 +56,7 @@ Sweeps = Annotated[
 ]
 
 MemoryLimit = Annotated[
-    float | None, typer.Option(metavar="GB", help="Address space of one process.", min=0.1, show_default=False)
+    float | None, typer.Option(metavar="GB", help="Address space of one process.", min=0.1, max=1e6, show_default=False)
 ]
 
 

@@ -60,6 +60,7 @@ def score(
         typer.Option(
             metavar="SECONDS",
             min=0.001,
+            max=1e6,
             show_default=False,
             help="For one molecule.  [default: 60; 600 for your own function or program]",
         ),

@@ -97,6 +97,7 @@ def ingest(
     standardize: bool = False,
     keys: bool = False,
     molecules: bool = True,
+    canonical: bool = False,
     num_workers: int | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
@@ -113,6 +114,7 @@ def ingest(
             Otherwise the text of a molecule stays as given.
         keys: compute the molecules' keys, which a split needs (50 µs each).
         molecules: whether the strings are molecules; other strings are tokenised without asking RDKit.
+        canonical: write each molecule canonically, which `Ingested.table` then holds.
         num_workers: processes; None for one per available core, 0 for this process.
         use_cache: look in the cache and leave the result there (``MOLVAE_CACHE``).
         progress: called with the records done and their number.
@@ -123,7 +125,7 @@ def ingest(
     source = Table(path, smiles_column)
     spec = (TOKENIZERS.build({"kind": tokenizer}) if isinstance(tokenizer, str) else tokenizer).spec
     known = None if vocabulary is None else vocabulary.tokens
-    screening = Screening(spec, max_length, known, standardize, keys or standardize, molecules)
+    screening = Screening(spec, max_length, known, standardize, keys or standardize, molecules, canonical)
     sha256 = file_sha256(source.path)
     names = _keys(source, screening, sha256)
     with ExitStack() as stack:
@@ -143,8 +145,11 @@ def _keys(source: Table, screening: Screening, sha256: str) -> list[str]:
     """The names under which a usable entry may lie: its own, and that of one which has the molecules' keys besides."""
     names = []
     for wanted in [screening] if screening.keys else [screening, replace(screening, keys=True)]:
+        asked = asdict(wanted)
+        if not wanted.canonical:
+            del asked["canonical"]  # entries from before there was this question are good ones
         content = {
-            **asdict(wanted), "format": _FORMAT, "file": sha256, "kind": source.kind, "column": source.smiles_column,
+            **asked, "format": _FORMAT, "file": sha256, "kind": source.kind, "column": source.smiles_column,
             "rdkit": RDKIT_VERSION,
         }
         names.append(hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32])

@@ -29,6 +29,7 @@ class Screening:
         standardize: bring molecules to standard form and write them canonically; otherwise the text stays as given.
         keys: also compute each molecule's key (see `molecule_key`).
         molecules: whether the strings are molecules; if not, they are taken as they are and keyed by their text.
+        canonical: write molecules canonically, and change nothing else.
     """
 
     tokenizer: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Screening:
     standardize: bool = False
     keys: bool = False
     molecules: bool = True
+    canonical: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,28 +103,47 @@ def _pass(
     """The tokens and the key of one string; the cheap checks come first."""
     if len(smiles) > MAX_CHARACTERS:
         raise _Refused(f"longer than {MAX_CHARACTERS:,} characters")
-    tokens = _tokens(screening, tokenizer, None if screening.standardize else known, smiles)
+    if screening.canonical:
+        tokens = _cut(tokenizer, smiles)  # what it is made of, and how long it is, matters in its canonical form alone
+    else:
+        tokens = _tokens(screening, tokenizer, None if screening.standardize else known, smiles)
     if not screening.molecules:
         return tokens, molecule_key(smiles)
     molecule, reason = molecule_or_reason(smiles)
     if molecule is None:
         raise _Refused(reason)
-    if not (screening.standardize or screening.keys):
+    rewritten = screening.standardize or screening.canonical
+    if not (rewritten or screening.keys):
         return tokens, 0
     try:
-        if not screening.standardize:
-            return tokens, molecule_key(to_smiles(molecule))
-        canonical = to_smiles(standardize(molecule))
+        canonical = to_smiles(standardize(molecule) if screening.standardize else molecule)
     except (InputError, RuntimeError, ValueError) as error:  # RDKit's invariants
         raise _Refused(f"cannot be standardised: {' '.join(str(error).split())[:200]}") from None
-    return _tokens(screening, tokenizer, known, canonical), molecule_key(canonical)
+    if rewritten:
+        tokens = _canonical_tokens(screening, tokenizer, known, smiles, canonical)
+    return tokens, molecule_key(canonical)
+
+
+def _canonical_tokens(
+    screening: Screening, tokenizer: Tokenizer, known: frozenset[str] | None, smiles: str, canonical: str
+) -> list[str]:
+    try:
+        return _tokens(screening, tokenizer, known, canonical)
+    except _Refused as refused:
+        if screening.canonical and canonical != smiles:  # a token that is not to be seen in the line would be a riddle
+            raise _Refused(f"{refused} (in its canonical form {canonical})") from None
+        raise
+
+
+def _cut(tokenizer: Tokenizer, smiles: str) -> list[str]:
+    try:
+        return tokenizer.tokenize(smiles)
+    except InputError as error:
+        raise _Refused(f"{error.what}: {error.got} ({error.where})") from None
 
 
 def _tokens(screening: Screening, tokenizer: Tokenizer, known: frozenset[str] | None, smiles: str) -> list[str]:
-    try:
-        tokens = tokenizer.tokenize(smiles)
-    except InputError as error:
-        raise _Refused(f"{error.what}: {error.got} ({error.where})") from None
+    tokens = _cut(tokenizer, smiles)
     if screening.max_length is not None and len(tokens) > screening.max_length:
         raise _Refused(f"longer than {screening.max_length} tokens: {len(tokens)}")
     if known is not None and not known.issuperset(tokens):

@@ -26,7 +26,8 @@ from molvae.training import OPTIMIZERS, Phase, Plan, choose_device_type, choose_
 from molvae.training.phases import freeze_all_but
 from molvae.vae import VAE
 from molvae.workflows.environment import environment
-from molvae.workflows.preparation import VOCABULARY, check_data
+from molvae.workflows.preparation import VOCABULARY
+from molvae.workflows.run_files import check_data
 from molvae.workflows.snapshots import require_multiple
 
 START = "start"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import molvae
-from molvae.execution import available_cores
+from molvae.execution import available_cores, total_memory
 
 PACKAGES = (
     "molvae", "torch", "rdkit", "numpy", "pandas", "pyarrow", "scikit-learn", "lightning-fabric", "safetensors",
@@ -44,12 +43,10 @@ def hardware() -> dict[str, Any]:
     """Processor, cores, memory and accelerators of this machine."""
     import torch
 
-    pages = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
-    memory = os.sysconf(pages[0]) * os.sysconf(pages[1]) if all(p in os.sysconf_names for p in pages) else 0
     return {
         "processor": processor(),
         "cores": available_cores(),
-        "memory_gib": round(memory / 2**30, 1),
+        "memory_gib": round(total_memory() / 2**30, 1),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "system": f"{platform.system()} {platform.release()}",
     }

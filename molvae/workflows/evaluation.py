@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,13 @@ from molvae.model import Model, PriorName
 from molvae.workflows.environment import versions
 from molvae.workflows.image_evaluation import ImageEvaluation, require_no_molecules
 from molvae.workflows.model_evaluation import LatentOptions, ModelEvaluation, SuiteOptions
+from molvae.workflows.room import require_room
 from molvae.workflows.stages import Stages
 
 __all__ = ["LatentOptions", "evaluate"]
+
+NUM, SEEDS = 30_000, 3
+"""Samples of a model, and how often it is sampled, where nothing is said."""
 
 
 def evaluate(
@@ -32,8 +36,8 @@ def evaluate(
     unique_at: Sequence[int] = (1000, 10000),
     confidence: bool = False,
     num_jobs: int = 2,
-    num: int = 30_000,
-    seeds: int = 3,
+    num: int = NUM,
+    seeds: int = SEEDS,
     prior: PriorName = "normal",
     sweeps: int = 0,
     latent: Molecules | None = None,
@@ -86,6 +90,7 @@ def evaluate(
             evaluation = ModelEvaluation(
                 given, target, suite, stages, num, seeds, latent, options, prior, sweeps, guard  # type: ignore[arg-type]
             )
+            require_room(evaluation.model, num)
             if isinstance(evaluation.model.codec, PixelCodec):
                 require_no_molecules(
                     guard=guard, sweeps=sweeps, prior=None if prior == "normal" else prior, confidence=confidence, train=train,
@@ -95,12 +100,11 @@ def evaluate(
             else:
                 content, table = evaluation.run()
     else:
-        if latent is not None:
-            raise InputError("a latent space of molecules without a model", where="--latent", got=named(given),
-                             expected="a run folder or a model folder as the first argument")
-        if guard:
-            raise InputError("a guard of molecules without a model", where="--guard", got=named(given),
-                             expected="a run folder or a model folder as the first argument")
+        asked = {
+            "--latent": latent is not None, "--guard": guard, "--num": num != NUM, "--seeds": seeds != SEEDS, "--prior": prior != "normal",
+            "--sweeps": sweeps != 0, **_latent_options(latent_options or LatentOptions()),
+        }  # fmt: skip
+        _require_no_model(given, asked)
         with Stages(quiet) as stages:
             report = evaluate_generated(given, progress=stages, **suite.arguments)
         report.about["versions"] = versions() | report.about["versions"]
@@ -123,6 +127,29 @@ def _require_columns(sets: Sequence[Any], column: str) -> None:
         raise InputError("a column of what has no columns", where="--smiles-column", got=f"'{column}'",
                          expected=f"a table (.csv, .tsv, .parquet) among {', '.join(map(named, molecules))}",
                          hint="Leave it out.")  # fmt: skip
+
+
+def _require_no_model(given: Molecules, asked: Mapping[str, bool]) -> None:
+    """Refuse what means something of a model alone.
+
+    Args:
+        given: molecules.
+        asked: for each option whether it is there.
+
+    Raises:
+        InputError: one is.
+    """
+    for option, is_there in asked.items():
+        if is_there:
+            raise InputError("an option for a model, without a model", where=option, got=named(given),
+                             expected="a run folder or a model folder as the first argument")  # fmt: skip
+
+
+def _latent_options(options: LatentOptions) -> dict[str, bool]:
+    """For each option of a latent space whether it says something else than it does by itself."""
+    names = {"limit": "--latent-limit", "target": "--target", "splits": "--splits", "regression_size": "--regression-size",
+             "importance_samples": "--importance-samples"}  # fmt: skip
+    return {option: getattr(options, name) != getattr(LatentOptions(), name) for name, option in names.items()}
 
 
 def _of_images(evaluation: ModelEvaluation) -> ImageEvaluation:

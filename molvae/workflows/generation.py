@@ -17,16 +17,22 @@ from molvae.data.given import Molecules
 from molvae.distributions.fitting import Watch
 from molvae.errors import InputError
 from molvae.evaluation.validity import validity_figures
-from molvae.files import require_writable, write_bytes
+from molvae.files import require_ending, require_writable, write_bytes
 from molvae.model import Model, PriorName, load
+from molvae.nets.decoding import ROWS
 from molvae.report.plots import draw_images
 from molvae.workflows.latent_tables import DECODER, decoder_sha256, read_latents
-from molvae.workflows.records import read_records, require_table_name, write_table
+from molvae.workflows.records import read_in_form
+from molvae.workflows.result_tables import require_table_name, write_table
+from molvae.workflows.room import require_room
 from molvae.workflows.stages import Stages
 from molvae.workflows.strings import STANDARD_OUTPUT, require_strings_place, write_strings
 
-ROUND = 10_000
-"""Samples drawn at a time when invalid ones are rejected."""
+LARGEST_ROUND = 10_000
+"""Samples drawn at a time, at most, when invalid ones are rejected."""
+
+LOOKED_AT = 1000
+"""Samples before a model is said to write hardly any molecule."""
 
 
 def sample(
@@ -38,7 +44,7 @@ def sample(
     Args:
         model: a run folder or a model folder.
         num: how many.
-        output: the file; ``-`` for standard output.
+        output: the file; ``-`` for standard output. A picture's name ends in .png.
         prior: ``normal``, the prior of training, or ``fitted``.
         sweeps: of the chain that the points take (`molvae.model.Model.swept`).
         valid_only: draw again for strings that are no molecule.
@@ -48,8 +54,12 @@ def sample(
     """
     output = Path(output)
     loaded = load(model)
+    require_room(loaded, num)
     if not isinstance(loaded.codec, SmilesCodec):
-        return _sample_images(loaded, num, output, seed, prior, sweeps)
+        for option, chosen in (("--valid-only", valid_only), ("--guard", guard)):
+            if chosen:
+                raise InputError("an option for a model of molecules", where=option, got="a model of images", hint="Leave it out.")
+        return _sample_images(loaded, num, output, seed, prior, sweeps, quiet)
     require_strings_place(output)
     if guard:
         return _sample_guarded(loaded, num, output, prior, sweeps, valid_only, seed, quiet)
@@ -71,24 +81,27 @@ def sample(
 def sample_valid(
     model: Model, num: int, seed: int, prior: PriorName = "normal", sweeps: int = 0, watch: Watch | None = None
 ) -> tuple[list[str], int]:
-    """Valid samples and how many had to be drawn for them.
+    """Valid samples and how many had to be looked at for them.
+
+    A round draws what is missing, by the validity so far and a tenth more, but no fewer than are decoded together anyway.
 
     Raises:
         InputError: a model of which hardly any sample is valid.
     """
     kept: list[str] = []
-    drawn = 0
-    block = min(ROUND, max(1000, num))
+    drawn = rounds = 0
     while len(kept) < num:
+        validity = (len(kept) + 1) / (drawn + 1)
+        block = min(LARGEST_ROUND, max(ROWS, math.ceil(1.1 * (num - len(kept)) / validity)))
         # A seed of its own for every round, so that the same seed gives the same samples.
-        stream = seed + 1_000_003 * (drawn // block)
-        for smiles in model.sample(block, seed=stream, prior=prior, sweeps=sweeps, watch=watch):
+        for smiles in model.sample(block, seed=seed + 1_000_003 * rounds, prior=prior, sweeps=sweeps, watch=watch):
             drawn += 1
             if canonical_or_none(smiles) is not None:
                 kept.append(smiles)
                 if len(kept) == num:
                     return kept, drawn
-        if len(kept) < 0.001 * drawn:
+        rounds += 1
+        if drawn >= LOOKED_AT and len(kept) < 0.001 * drawn:
             raise InputError(
                 "a model that samples hardly any molecule",
                 where="--valid-only",
@@ -104,30 +117,34 @@ def decode(model: str | Path, latents: Path, output: Path, *, guard: bool = Fals
     loaded = load(model)
     _require_molecules(loaded, "decode")
     z = read_latents(latents, loaded)
-    if guard:
+    if guard and len(z):
         return _write_guarded(loaded, z, output, quiet)
     with Stages(quiet) as stages:
         smiles = list(loaded.decode(z, watch=stages))
     write_strings(output, smiles)
     if not quiet:
-        _say(f"{len(smiles):,} points decoded, validity {validity_figures(smiles)['validity']:.4f} → {output}", output)
+        validity = f", validity {validity_figures(smiles)['validity']:.4f}" if smiles else ""
+        _say(f"{len(smiles):,} points decoded{validity} → {output}", output)
     return output
 
 
 def encode(
     model: str | Path, data: Molecules, output: Path, *, smiles_column: str | None = None, quiet: bool = False
 ) -> Path:
-    """Write the latent points of a file's molecules; what the model cannot read goes to a file of rejects beside it."""
+    """Write the latent points of a file's molecules; what the model cannot read goes to a file of rejects beside it.
+
+    A molecule has the point that `Model.encode` gives it, however it is written. The column ``smiles`` is the text of the file, in
+    its order, so that rows and rejects together are its lines.
+    """
     require_table_name(output)
     require_writable(output)
     loaded = load(model)
     _require_molecules(loaded, "encode")
-    records = read_records(
-        loaded, data, smiles_column, rejects=output.with_name(output.stem + "-rejects.csv"), quiet=quiet
-    )
-    z = loaded.encode(records, as_written=True)
+    rejects = output.with_name(output.stem + "-rejects.csv")
+    as_given, in_form = read_in_form(loaded, data, smiles_column, rejects=rejects, quiet=quiet)
+    z = loaded.encode(in_form, as_written=True)
     table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
-    table.insert(0, "smiles", pd.Series(list(records), dtype="object"))
+    table.insert(0, "smiles", pd.Series(as_given, dtype="object"))
     table.attrs[DECODER] = decoder_sha256(loaded)
     write_table(table, output)
     if not quiet:
@@ -142,8 +159,10 @@ def interpolate(
     loaded = load(model)
     if not isinstance(loaded.codec, SmilesCodec):
         raise InputError("a model of images", where="interpolate", expected="a model of molecules")
+    require_room(loaded, num)
     if output is not None:
         require_writable(output)
+        require_ending(output, ".png")
     ends = _end(loaded.codec, first, "the first SMILES"), _end(loaded.codec, last, "the second SMILES")
     smiles, _ = loaded.interpolate(*ends, num)
     if output is not None:
@@ -195,14 +214,18 @@ def _write_guarded(model: Model, z: NDArray[np.float32], output: Path, quiet: bo
     return output
 
 
-def _sample_images(model: Model, num: int, output: Path, seed: int, prior: PriorName, sweeps: int) -> Path:
-    if output.suffix != ".png":
+def _sample_images(
+    model: Model, num: int, output: Path, seed: int, prior: PriorName, sweeps: int, quiet: bool
+) -> Path:
+    if output != STANDARD_OUTPUT and output.suffix != ".png":
         output = output.with_suffix(".png")
     require_writable(output)
     images = np.asarray(model.sample(num, seed=seed, prior=prior, sweeps=sweeps))
     columns = max(12, math.ceil(math.sqrt(num)))
     rows = [images[i : i + columns] for i in range(0, num, columns)]
     write_bytes(output, draw_images(rows, [""] * len(rows), images.shape[1:3]))
+    if not quiet:
+        print(f"{num:,} images → {output}")
     return output
 
 

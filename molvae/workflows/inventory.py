@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from pathlib import Path
-
-import torch
 
 from molvae import shipped
 from molvae.data.cache import cache_folder
 from molvae.data.sources import KNOWN, fetch, is_fetched
-from molvae.training import choose_precision
-from molvae.training.precision import bf16_speedup
 from molvae.workflows.environment import git_commit, hardware, versions
 
 
@@ -35,20 +32,28 @@ def fetch_data(name: str, folder: Path | None, *, quiet: bool = False) -> None:
 
 def list_models() -> list[str]:
     """A line for each model that ships: its size, its data, reconstruction beside the FCD of each prior."""
-    names = shipped.names()
-    return [_model_line(name, max(map(len, names))) for name in names] or ["no model ships with this version of molvae"]
+    rows = [_cells_of(name) for name in shipped.names()]
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return lines or ["no model ships with this version of molvae"]
 
 
-def _model_line(name: str, width: int) -> str:
+def _cells_of(name: str) -> list[str]:
+    """What stands of a model in each column of the list."""
     folder = shipped.FOLDER / name
     about = json.loads((folder / "config.json").read_text("utf-8"))["about"]
-    figures = about["shipped"]["figures"].items()
-    shown = ", ".join(f"{key} {value:.3f}" for key, value in figures if value is not None) or "not evaluated yet"
-    return f"{name.ljust(width)}  {shipped.num_bytes(folder) / 1e6:4.1f} MB  {about['data']['name']}: {shown}"
+    figures = [f"{key} {value:.3f}" for key, value in about["shipped"]["figures"].items() if value is not None]
+    size = f"{shipped.num_bytes(folder) / 1e6:4.1f} MB"
+    return [name, size, about["data"]["name"], *(figures or ["not evaluated yet"])]
 
 
 def doctor() -> list[str]:
     """What this installation has, line by line."""
+    import torch  # here: the lists above need neither, and each takes seconds to load
+
+    from molvae.training import choose_precision
+    from molvae.training.precision import bf16_speedup
+
     machine = hardware()
     lines = [f"{name.ljust(18)}{number}" for name, number in versions().items()]
     lines += [

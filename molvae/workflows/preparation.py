@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from molvae.config import DataConfig, RunConfig
+from molvae.config import RunConfig
 from molvae.data.batches import Batch, Batches
 from molvae.data.bucketing import BucketedBatches, PixelBatches
 from molvae.data.codecs import Codec, Form, PixelCodec, SmilesCodec
@@ -20,13 +20,13 @@ from molvae.data.images import Images, load_images
 from molvae.data.ingest import Ingested, ingest
 from molvae.data.sources import Source, resolve
 from molvae.data.splits import FRACTIONS, rows_of, split, write_split
-from molvae.data.tables import Table
 from molvae.data.token_table import TokenTable
 from molvae.data.vocabulary import END_TOKEN, Vocabulary
 from molvae.errors import ConfigError
 from molvae.files import atomic_write
 from molvae.workflows.reading import reading
 from molvae.workflows.records import mostly_canonical
+from molvae.workflows.run_files import column_of, files_of
 
 VOCABULARY = "vocabulary.csv"
 """Written when all files of a run have been read."""
@@ -88,28 +88,6 @@ def prepare(
     return _Strings(config, run, source, start, say, main, show).prepare()
 
 
-def check_data(config: RunConfig) -> None:
-    """Look whether the data of a run are there and of the right kind, without reading them.
-
-    Raises:
-        InputError: a file that is missing, empty or no table of molecules.
-        ConfigError: images with a codec for molecules, or molecules with one for images.
-    """
-    source = resolve(config.data.train or "")
-    if (config.data.codec == "pixels") != (source.kind == "images"):
-        wanted = "pixels" if source.kind == "images" else "smiles"
-        raise ConfigError(
-            f"{source.kind} with a codec for something else",
-            where="data.codec",
-            got=f"'{config.data.codec}'",
-            expected=f"'{wanted}'",
-            hint=f'Use a preset for {source.kind}, or a configuration of your own with data.codec = "{wanted}".',
-        )
-    if config.data.codec == "smiles":
-        for path in _paths(config.data, source).values():
-            Table(path, _column(config.data, source, path))
-
-
 class _Strings:
     """Molecules, or strings that are no chemistry."""
 
@@ -125,7 +103,7 @@ class _Strings:
     ):
         self.config, self.run, self.source, self.say, self.main, self.show = config, run, source, say, main, show
         self.start = start if isinstance(start, SmilesCodec) else None
-        self.paths = _paths(config.data, source)
+        self.paths = files_of(config.data, source)
         self._are_molecules = config.data.molecules and source.kind == "molecules"
 
     def prepare(self) -> Prepared:
@@ -158,7 +136,7 @@ class _Strings:
                 tokenizer=data.tokenizer,
                 max_length=data.max_length,
                 standardize=data.standardize,
-                smiles_column=_column(data, self.source, path),
+                smiles_column=column_of(data, self.source, path),
                 num_workers=data.num_workers,
                 molecules=self._are_molecules,
                 keys=needs_split and self._are_molecules,
@@ -219,20 +197,6 @@ class _Strings:
             write_split(self.run / "split.parquet", whole.lines, parts)
         cut = {part: whole.select(rows_of(parts, part)) for part in ("train", *fractions)}
         return {**tables, **cut}
-
-
-def _paths(data: DataConfig, source: Source) -> dict[str, Path]:
-    """The file of each part; the user's own files come before the data set's."""
-    paths = {part: path for part, path in source.splits.items() if part in ("train", "valid", "test")}
-    for part, given in (("valid", data.valid), ("test", data.test)):
-        if given is not None:
-            paths[part] = Path(given)
-    return paths
-
-
-def _column(data: DataConfig, source: Source, path: Path) -> str | None:
-    """The column of the SMILES: the user's choice, except in files of a known data set, which are ours."""
-    return None if source.known and path in source.splits.values() else data.smiles_column
 
 
 def _counted(report: pd.DataFrame, column: str) -> str:

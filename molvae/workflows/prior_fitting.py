@@ -18,6 +18,7 @@ from molvae.data.given import Molecules, named
 from molvae.distributions import PRIORS, FittedPrior, generator, stored
 from molvae.distributions.memorising import nearest_distance_ratio
 from molvae.errors import ConfigError, InputError
+from molvae.files import require_writable
 from molvae.model import Model, Records, find, load
 from molvae.workflows.environment import environment
 from molvae.workflows.records import choose, read_records
@@ -91,11 +92,8 @@ def fit_prior(
     fit = Fit(kind, on, spread, settings or {}, limit, seed)
     loaded = model if isinstance(model, Model) else load(model)
     prior = build(loaded, fit)  # refused before anything is read
-    if not isinstance(model, Model) and shipped.is_shipped(find(model)):
-        raise InputError(
-            "a model that ships with molvae is not changed", where="fit-prior", got=str(model),
-            hint=f"Make a copy: molvae.load('{model}').save('mine'), then `molvae fit-prior mine DATA`.",
-        )  # fmt: skip
+    if not isinstance(model, Model):
+        _require_own(model)
     records = read_records(loaded, data, smiles_column, part="train", quiet=quiet)
     records = choose(records, _enough(prior, limit), seed)
     with Stages(quiet) as stages:
@@ -114,6 +112,22 @@ def fit_prior(
     if not quiet:
         print(summary(prior, where))
     return prior
+
+
+def _require_own(model: str | Path) -> None:
+    """Refuse, before the fit, a model folder that a prior cannot be put into.
+
+    Raises:
+        InputError: one that ships, or that cannot be written to.
+    """
+    folder = find(model)
+    advice = f"Make a copy: molvae.load('{model}').save('mine'), then `molvae fit-prior mine DATA`."
+    if shipped.is_shipped(folder):
+        raise InputError("a model that ships with molvae is not changed", where="fit-prior", got=str(model), hint=advice)
+    try:
+        require_writable(folder / "prior")
+    except InputError as error:
+        raise InputError(error.what, where=folder, hint=advice) from None
 
 
 def _enough(prior: FittedPrior, limit: int | None) -> int | None:

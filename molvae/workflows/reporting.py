@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from molvae.errors import InputError
-from molvae.files import require_writable
-from molvae.optimization.ledger import LEDGER
+from molvae.files import require_ending, require_writable
 from molvae.report.page import Block, Image, Picture, Section, compare
 from molvae.sections import read_toml
-from molvae.workflows.campaign_report import progress_picture
-from molvae.workflows.campaign_section import CampaignFiles, campaign_section
-from molvae.workflows.run_report import REPORT, write_page
-from molvae.workflows.run_section import run_section
+
+if TYPE_CHECKING:
+    from molvae.workflows.campaign_section import CampaignFiles
 
 
 def make_report(
-    folders: str | Path | Sequence[str | Path], output: str | Path = REPORT, *, seed: int = 0, quiet: bool = False
+    folders: str | Path | Sequence[str | Path], output: str | Path = "report.html", *, seed: int = 0, quiet: bool = False
 ) -> Path:
     """Write a report of runs and campaigns; the arguments are those of ``molvae report``.
 
@@ -31,7 +30,7 @@ def make_report(
         the file.
 
     Raises:
-        InputError: a folder that is neither a run nor a campaign; an output that cannot be written.
+        InputError: a folder that is neither a run nor a campaign; an output that cannot be written or is no page by its name.
         MolvaeError: a run or a campaign that cannot be read.
     """
     given = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
@@ -42,7 +41,13 @@ def make_report(
         require_writable(target)
     except InputError as error:
         raise InputError(error.what, where=target, hint="Name another place with -o.") from error
+    require_ending(target, ".html", ".htm")
     are_campaigns = [is_campaign(folder) for folder in given]  # all of them, before the work begins
+
+    from molvae.workflows.campaign_section import CampaignFiles, campaign_section
+    from molvae.workflows.run_report import write_page  # here: a slip is not to wait for torch
+    from molvae.workflows.run_section import run_section
+
     campaigns = {folder: CampaignFiles.read(folder) for folder, yes in zip(given, are_campaigns, strict=True) if yes}
     sections = [
         campaign_section(campaigns[folder]) if folder in campaigns else run_section(folder, seed=seed) for folder in given
@@ -65,6 +70,8 @@ def is_campaign(folder: Path) -> bool:
     if not folder.is_dir():
         raise InputError("no such folder" if not folder.exists() else "not a folder", where=folder,
                          expected="a run (`molvae train --out`) or a campaign (`molvae optimize --out`)")  # fmt: skip
+    from molvae.optimization.ledger import LEDGER
+
     if (folder / LEDGER).is_file():
         return True
     config = folder / "config.toml"
@@ -86,6 +93,8 @@ def _together(campaigns: dict[Path, CampaignFiles]) -> list[Block]:
     every = [campaign for campaign in campaigns.values() if campaign.has_values]
     if len(every) < 2 or any(each.settings.objectives != every[0].settings.objectives for each in every):
         return []
+    from molvae.workflows.campaign_report import progress_picture
+
     budget = max(each.settings.budget for each in every)
     content = progress_picture({each.name: each.labels for each in every}, budget)
     return [Picture("Best so far, together", Image(content, "best value so far over the labels of each campaign"))]

@@ -20,7 +20,7 @@ from molvae.files import require_writable
 from molvae.oracles import Measurement, Oracle, Scoring, find_command, find_oracle
 from molvae.oracles.scoring import default_limits
 from molvae.workflows.reading import reading
-from molvae.workflows.records import require_table_name, write_table
+from molvae.workflows.result_tables import require_table_name, write_table
 
 Spec = str | Callable[[str], Any] | Oracle
 """An oracle as `molvae.oracles.find_oracle` takes it, or one that has been made already."""
@@ -141,6 +141,9 @@ def _summary(table: pd.DataFrame, outputs: Sequence[str], seconds: float, output
     del failed["ok"]
     if failed:
         yield "without a score: " + ", ".join(f"{count:,} {status}" for status, count in failed.most_common())
+    for status, count in failed.most_common():
+        ((reason, times),) = Counter(table["reason"][table["status"] == status]).most_common(1)
+        yield f"  {status:24s}{shown(reason)}" + (f" ({times:,} of {count:,})" if count > 1 else "")
     for name in outputs if len(scored) else ():
         values = scored[name]
         yield f"  {name:24s}mean {values.mean():.4g}, from {values.min():.4g} to {values.max():.4g}"

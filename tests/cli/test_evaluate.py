@@ -72,9 +72,15 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         ("generated.smi --reference reference.smi --train nowhere.smi", "at --train: got 'nowhere.smi'"),
         (".", "a folder without a model"),
         ("generated.smi --latent sample", "without a model"),
+        ("generated.smi -n 100", "an option for a model, without a model at --num: got generated.smi"),
+        ("generated.smi --prior fitted", "without a model at --prior"),
+        ("generated.smi --sweeps 2", "without a model at --sweeps"),
+        ("generated.smi --target QED", "without a model at --target"),
+        ("generated.smi --latent-limit 9", "without a model at --latent-limit"),
         ("generated.smi --unique-at", "requires an argument"),
         ("generated.smi --reference reference.smi --smiles-column x", "no columns at --smiles-column: got 'x'"),
         ("generated.smi --seeds 0", "--seeds"),
+        ("generated.smi --seeds 2", "without a model at --seeds"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,21 @@ def test_a_model_is_evaluated_with_its_fitted_prior(molvae: Molvae, run: Path, s
     )
 
 
+def test_a_folder_that_keeps_no_prior_is_refused_before_the_fit(
+    molvae: Molvae, run: Path, smiles_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.workflows.prior_fitting.read_records", None)  # nothing is read
+    answer = molvae("fit-prior", "zinc-small", smiles_file)
+    assert answer.status == 2 and "a model that ships with molvae is not changed" in answer.err and answer.err.count("\n") == 1
+
+    def refuse(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr("molvae.files.tempfile.TemporaryFile", refuse)  # the superuser may write to any folder
+    answer = molvae("fit-prior", run, smiles_file)
+    assert answer.status == 2 and f"cannot write: permission denied at {run / 'model'}. Make a copy" in answer.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

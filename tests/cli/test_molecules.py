@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from molvae.data.codecs import SmilesCodec
 from molvae.data.tables import Table
 from molvae.model import load
+from molvae.workflows.generation import sample_valid
 from molvae.workflows.strings import write_strings
 from tests.cli.conftest import Molvae
 
@@ -37,6 +39,29 @@ def test_a_model_without_valid_samples_says_so(molvae: Molvae, finished_run: Pat
     answer = molvae("sample", finished_run, "-n", 5, "--valid-only", "-o", "v.smi")
     assert answer.status == 2 and "hardly any molecule" in answer.err
     assert not (tmp_path / "v.smi").exists()
+
+
+class Half:
+    """A model of which every other sample is a molecule."""
+
+    def __init__(self) -> None:
+        self.drawn: list[tuple[int, int]] = []
+
+    def sample(self, num: int, *, seed: int, prior: str, sweeps: int, watch: object) -> list[str]:
+        self.drawn.append((num, seed))
+        return [f"{'C' * (1 + place % 50)}{'(' * (place % 2)}" for place in range(num)]
+
+
+@pytest.mark.parametrize(("num", "rounds"), [(5, [128]), (300, [330, 297]), (1500, [1000] * 3)])
+def test_no_more_is_drawn_than_valid_samples_need(
+    num: int, rounds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molvae.workflows.generation.LARGEST_ROUND", 1000)
+    model = Half()
+    smiles, drawn = sample_valid(model, num, seed=7)  # type: ignore[arg-type]
+    assert len(smiles) == num and not any("(" in one for one in smiles) and drawn == 2 * num - 1
+    assert [block for block, _ in model.drawn] == rounds
+    assert [seed for _, seed in model.drawn] == [7 + 1_000_003 * number for number in range(len(rounds))]
 
 
 def test_the_reconstruction_report_has_the_promised_form(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
@@ -85,13 +110,6 @@ def test_latent_points_of_another_model_are_refused(molvae: Molvae, finished_run
     assert molvae("decode", "other", "z.csv").status == 0
 
 
-def test_a_list_of_rejects_is_of_the_last_call(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
-    for content, there in (("CCO\nnonsense\n", True), ("CCO\n", False)):
-        (tmp_path / "mine.smi").write_text(content)
-        assert molvae("encode", finished_run, "mine.smi", "-o", "z.parquet").status == 0
-        assert (tmp_path / "z-rejects.csv").exists() == there
-
-
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
@@ -109,6 +127,16 @@ def test_latent_points_that_cannot_be_are_refused(
     pd.DataFrame(columns).to_csv(tmp_path / "z.csv", index=False)
     answer = molvae("decode", finished_run, "z.csv")
     assert answer.status == 2 and expected in answer.err and len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("guard", [(), ("--guard",)])
+def test_of_no_points_there_is_nothing_to_say_but_that(
+    molvae: Molvae, finished_run: Path, tmp_path: Path, guard: tuple[str, ...]
+) -> None:
+    (tmp_path / "z.csv").write_text("smiles,z0,z1,z2,z3\n")
+    answer = molvae("decode", finished_run, "z.csv", "-o", "back.smi", *guard)
+    assert (answer.status, answer.out, answer.err) == (0, "0 points decoded → back.smi\n", "")
+    assert (tmp_path / "back.smi").read_text() == ""
 
 
 def test_a_compressed_table_that_is_cut_off_is_no_interruption(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
@@ -167,9 +195,39 @@ def test_a_damaged_or_missing_model_is_named(molvae: Molvae, finished_run: Path,
 
 def test_spellings_that_the_data_do_not_use_are_warned_of(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
     (tmp_path / "odd.smi").write_text("OCC\nC(C)N\n")
-    answer = molvae("encode", finished_run, "odd.smi", "-o", "z.csv")
+    answer = molvae("reconstruct", finished_run, "odd.smi", "-o", "rec.json")
     assert answer.status == 0 and answer.err.startswith("warning: ")
-    assert pd.read_csv(tmp_path / "z.csv")["smiles"].tolist() == ["OCC", "C(C)N"]
+
+
+def test_however_a_molecule_is_written_it_has_the_point_that_python_gives_it(
+    molvae: Molvae, finished_run: Path, tmp_path: Path
+) -> None:
+    written = ["OCC", "C(C)O", "C1=CC=CC=C1", "[CH3][CH2][OH]", "c1ccccc1"]
+    lines = [written[0], "C(", *written[1:3], "C[Pt] a name", *written[3:]]
+    (tmp_path / "odd.csv").write_text("id,smiles\n" + "".join(f"{place},{line}\n" for place, line in enumerate(lines)))
+    answer = molvae("encode", finished_run, "odd.csv", "-o", "z.csv")
+    assert (answer.status, answer.err) == (0, "")
+    table = pd.read_csv(tmp_path / "z.csv")
+    assert table["smiles"].tolist() == written  # as they stand in the file: what joins the rows to it
+    z = table.drop(columns="smiles").to_numpy(np.float32)
+    np.testing.assert_array_equal(z, load(finished_run).encode(written))
+    assert (z[0] == z[1]).all() and (z[2] == z[4]).all() and (z[0] != z[2]).any()
+    assert pd.read_csv(tmp_path / "z-rejects.csv")["line"].tolist() == [3, 6]
+    (tmp_path / "odd.csv").write_text("smiles\nOCC\n")
+    assert molvae("encode", finished_run, "odd.csv", "-o", "z.csv").out == "1 molecules encoded → z.csv\n"
+    assert len(pd.read_csv(tmp_path / "z-rejects.csv")) == 0
+
+
+def test_a_model_of_data_as_given_takes_molecules_as_they_are_written(molvae: Molvae, finished_run: Path, tmp_path: Path) -> None:
+    model = load(finished_run)
+    assert isinstance(model.codec, SmilesCodec)
+    model.codec.form = "as-given"
+    model.save("as-given")
+    (tmp_path / "odd.smi").write_text("OCC\nCCO\n")
+    assert molvae("encode", "as-given", "odd.smi", "-o", "z.csv").status == 0
+    z = pd.read_csv(tmp_path / "z.csv").drop(columns="smiles").to_numpy(np.float32)
+    np.testing.assert_array_equal(z, model.encode(["OCC", "CCO"], as_written=True))
+    assert (z[0] != z[1]).any()
 
 
 SUFFIXES = ["x.smi", "x.txt", "x", "x.smi.gz", "x.csv", "x.csv.gz", "x.tsv", "x.parquet"]
@@ -212,10 +270,19 @@ def test_samples_go_to_standard_output(molvae: Molvae, finished_run: Path, tmp_p
         ("encode RUN mine.smi -o folder.csv", "cannot write: is a directory at folder.csv"),
         ("reconstruct RUN mine.smi -o folder", "cannot write: is a directory at folder"),
         ("evaluate RUN -n 5 -o folder", "cannot write: is a directory at folder"),
+        ("reconstruct RUN mine.smi -o -", "standard output where a file is needed: got '-'; expected the name of a file"),
+        ("evaluate mine.smi --reference mine.smi -o -", "standard output where a file is needed"),
+        ("interpolate RUN OCC CCO -o -", "standard output where a file is needed"),
         ("score qed mine.smi -o folder.csv", "cannot write: is a directory at folder.csv"),
         ("sample mine.smi", "a file where a model is needed at mine.smi"),
         ("sample moses-smal", "no such model at moses-smal"),
         ("decode RUN mine.smi", "a file that is no table of latent points at mine.smi: got '.smi'; expected .parquet or .csv"),
+        ("sample RUN -n 1000000000000", "more than this machine has memory for at --num: got 1,000,000,000,000; expected at most"),
+        ("sample RUN -n 1000000000000 --valid-only", "more than this machine has memory for at --num"),
+        ("sample RUN -n 1000000000000 --guard", "more than this machine has memory for at --num"),
+        ("interpolate RUN OCC CCO -n 1000000000000", "more than this machine has memory for at --num"),
+        ("evaluate RUN -n 1000000000000 --reference mine.smi", "more than this machine has memory for at --num"),
+        ("interpolate RUN OCC CCO -o line.svg", "called something else than it will be at line.svg: got '.svg'; expected .png"),
         ("interpolate RUN OCC CC(C", "not a molecule (does not parse) at the second SMILES: got 'CC(C'"),
         ("interpolate RUN C[Pt]C OCC", "does not know at the first SMILES, character 1"),
     ],

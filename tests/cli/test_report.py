@@ -17,6 +17,8 @@ def test_a_run_becomes_a_page(molvae: Molvae, finished_run: Path) -> None:
 
 def test_a_folder_that_is_neither_is_one_line_and_status_2(molvae: Molvae) -> None:
     Path("empty").mkdir()
+    refused = molvae("report", "empty", "-o", "page.pdf")
+    assert refused.status == 2 and "called something else than it will be at page.pdf: got '.pdf'; expected .html or .htm" in refused.err
     answer = molvae("report", "empty")
     assert answer.status == 2 and not Path("report.html").exists()
     (line,) = answer.err.splitlines()

@@ -62,6 +62,8 @@ def test_a_program_of_ones_own(molvae: Molvae, tmp_path: Path) -> None:
     (tmp_path / "mine.smi").write_text("CCO\nCF\nCS\nC(\nCI\nCCC\n")
     answer = molvae("score", "--command", program, "mine.smi", "--time-limit", 1, "--output-name", "size")
     assert answer.status == 3
+    assert "\n  nonsense                " in answer.out and "\n  raised                  " in answer.out
+    assert "  invalid                 does not parse: syntax error around position 2\n" in answer.out
     table = read(tmp_path / "scores.csv")
     assert table["size"].tolist() == ["3.0", "", "", "", "", "3.0"]
     assert table["status"].tolist() == ["ok", "timeout", "nonsense", "invalid", "raised", "ok"]
@@ -98,6 +100,17 @@ def test_a_module_that_ends_the_program_is_refused(
     assert "ends the program when it is imported at leaves_at_once: got sys.exit(None)" in answer.err
     answer = molvae("score", "math:nof", "mine.smi")
     assert answer.status == 2 and "no such function at math:nof: got 'nof'" in answer.err and ".so" not in answer.err
+
+
+def test_the_commonest_reason_of_each_failure_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    package.score(refuse, ["CO", "CN", "CCO", "C("], num_workers=0)
+    said = capsys.readouterr().out
+    assert "  raised                  ValueError: no pKa of amines (2 of 3)\n" in said
+    assert "  invalid                 does not parse" in said
+
+
+def refuse(smiles: str) -> float:
+    raise ValueError("no pKa of amines" if smiles != "CO" else "no pKa of alcohols")
 
 
 def test_the_same_from_python_of_a_table() -> None:

@@ -176,6 +176,7 @@ def test_validation_and_test_files_leave_the_training_file_whole(
     options = ["--smiles-column", "structure", "--set", "training.epochs=1"]
     answer = molvae("train", "few.csv", "--valid", "few.csv", "--test", "few.csv", "--out", "run", *DEMO, *options)
     assert answer.status == 0, answer.err
+    assert "warning: --valid and --test: the same file as DATA" in answer.err
     counts = json.loads((tmp_path / "run" / "environment.json").read_text())["counts"]
     assert (counts["train"], counts["valid"], counts["test"]) == (30, 30, 30)
 

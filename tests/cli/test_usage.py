@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from molvae import __version__
@@ -96,6 +97,27 @@ def test_an_interruption_is_status_130(molvae: Molvae, monkeypatch: pytest.Monke
     monkeypatch.setattr("molvae.workflows.list_data", interrupt)
     answer = molvae("data", "list")
     assert (answer.status, answer.err) == (130, "interrupted\n")
+
+
+def test_more_than_fits_in_memory_is_no_defect(molvae: Molvae, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molvae.workflows.list_data", lambda: list(np.zeros(1 << 50)))
+    answer = molvae("data", "list")
+    assert answer.status == 2 and answer.err.startswith("error: more memory than this machine has to give: got Unable to allocate 8")
+    assert answer.err.count("\n") == 1
+
+
+def test_the_models_that_ship_stand_in_columns(molvae: Molvae) -> None:
+    lines = molvae("models").out.splitlines()
+    assert len(lines) > 1 and all(len({line.index(word) for line in lines}) == 1 for word in ("exact_sampled", "FCD/Test, fitted"))
+
+
+def test_the_end_of_a_file_is_no_interruption(molvae: Molvae, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end() -> list[str]:
+        raise EOFError("a file that ends too soon")
+
+    monkeypatch.setattr("molvae.workflows.list_data", end)
+    answer = molvae("data", "list")
+    assert answer.status == 1 and "EOFError: a file that ends too soon" in answer.err and "interrupted" not in answer.err
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

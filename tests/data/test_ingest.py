@@ -52,6 +52,17 @@ def test_the_text_comes_back_from_the_tokens(tmp_path: Path, tokenizer: str, num
     assert table.select(np.array([7, 0, 7])).strings() == [MOLECULES[7], MOLECULES[0], MOLECULES[7]]
 
 
+def test_canonical_forms_are_asked_about_instead_of_what_is_written(tmp_path: Path) -> None:
+    """Tokens and length count in the canonical form; molecules stay what they are, twins and fragments included."""
+    path = write(tmp_path, ["[CH3][CH2][OH]", "OCC", "[Na+].[Cl-]", "CC(C)(C)(C)(C)C", "OCCCCC"])
+    result = ingest(path, vocabulary=Vocabulary.of("CO"), max_length=5, canonical=True, num_workers=0)
+    assert result.table.strings() == ["CCO", "CCO"] and result.table.lines.tolist() == [1, 2]
+    reasons = rejects_of(result, tmp_path)["reason"].tolist()
+    assert reasons[0] == "a token that the model does not know: [Cl-] (in its canonical form [Cl-].[Na+])"
+    assert reasons[1].startswith("valence: ") and reasons[2] == "longer than 5 tokens: 6 (in its canonical form CCCCCO)"
+    assert ingest(path, vocabulary=Vocabulary.of("CO"), num_workers=0).table.strings() == ["OCC", "OCCCCC"]
+
+
 def test_every_record_is_kept_or_rejected_with_its_line_and_reason(tmp_path: Path) -> None:
     lines = ["CCO", "", "C1CC", "é", "C" * 1001, "C" * 30, "CC(C)(C)(C)(C)C name", "N"]
     result = ingest(write(tmp_path, lines), max_length=20, num_workers=1)

@@ -89,7 +89,7 @@ def test_no_prior_is_fitted_to_discrete_codes(run: Path) -> None:
 
 def test_a_campaign_refuses_discrete_latents(finished_run: Path, tmp_path: Path) -> None:
     from molvae.model import Model
-    from molvae.optimization.models import _of_molecules
+    from molvae.optimization.models import usable_model
     from molvae.vae import VAE
 
     spec = {**load(finished_run).vae.spec, "posterior": {"kind": "categorical"}, "prior": {"kind": "categorical"}}
@@ -98,4 +98,4 @@ def test_a_campaign_refuses_discrete_latents(finished_run: Path, tmp_path: Path)
     assert len(model.sample(5)) == 5
     model.save(tmp_path / "strings")
     with pytest.raises(InputError, match=r"discrete latents.*got prior 'categorical'"):
-        _of_molecules(tmp_path / "strings")
+        usable_model(tmp_path / "strings")

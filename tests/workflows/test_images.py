@@ -188,10 +188,38 @@ def test_what_has_no_likelihood_is_null_with_its_reason(tmp_path: Path) -> None:
     [([], "--latent DATA"), (["--latent", "digits", "--guard"], "--guard"), (["--latent", "sample"], "molecules for a model of images"),
      (["--latent", "digits", "--sweeps", "2"], "--sweeps"), (["--latent", "digits", "--prior", "fitted"], "--prior")],
 )  # fmt: skip
-def test_what_means_nothing_of_images_is_refused(
+def test_what_means_nothing_of_images_is_refused_by_evaluate(
     grey_run: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["evaluate", str(grey_run), *words]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["-o", "-"], "standard output where a file is needed: got '-'"), (["--valid-only"], "for a model of molecules at --valid-only"),
+     (["--guard"], "for a model of molecules at --guard"), (["-n", "1000000000000"], "more than this machine has memory for at --num")],
+)  # fmt: skip
+def test_what_means_nothing_of_images_is_refused_by_sample(
+    grey_run: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["sample", str(grey_run), *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and message in error
+    assert list(tmp_path.iterdir()) == []
+    assert run(["sample", str(grey_run), "-n", "3"]) == 0 and capsys.readouterr().out == "3 images → samples.png\n"
+
+
+@pytest.mark.parametrize("words", ["--valid mine.smi", "--test mine.smi", "--smiles-column s", "--standardize"])
+def test_what_means_nothing_of_images_is_refused_by_train(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "digits", "--preset", "digits", "--out", "run", *words.split()]) == 2
+    error = capsys.readouterr().err
+    option = words.split()[0].removeprefix("--").replace("-", "_")
+    assert error.startswith(f"error: a setting for molecules, of images at data.{option}: got ") and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
