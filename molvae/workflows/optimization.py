@@ -268,7 +268,7 @@ def ask(
     if not quiet:
         if len(asked) < num and not pending:
             raising = f"the budget allows no more (raise it: molvae optimize --resume --out {folder} --budget N)"
-            why = "the strategy finds no more" if left > waiting else raising
+            why = "the strategy finds no more for now (results that are told may help it on)" if left > waiting else raising
             print(f"fewer than the {num:,} that were asked for: {why}", file=sys.stderr)
         print(f"{len(asked):,} molecules{'' if output is None else f' → {output}'}; {waiting:,} wait for a result, "
               f"{left:,} labels left of the budget")  # fmt: skip
