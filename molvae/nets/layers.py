@@ -5,6 +5,7 @@ Everything is time-major, (length, batch, ...), so that a time step is contiguou
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import cast
 
 import torch
@@ -12,6 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from molvae.nets.recurrence import Kind, Recurrence, States, Tokens
+
+_CUDNN_WITH_BFLOAT16 = 91300
+"""The first version whose recurrences take bf16."""
 
 
 def read_states(
@@ -84,9 +88,33 @@ def _recurrence(
 
 
 def _cudnn(gru: nn.GRU, inputs: Tensor, initial: Tensor | None) -> Tensor:
-    state = None if initial is None else initial.to(inputs.dtype)[None].contiguous()
-    if torch.is_grad_enabled():
+    """The states by cuDNN: in bf16 where the run is and cuDNN can, else in the precision of the weights.
+
+    PyTorch's autocast would take float16 for a recurrence, whatever it was asked for, and small gradients vanish in it. What is only read
+    must agree with what greedy decoding says, which is float32; cuDNN's is TF32 unless told.
+    """
+    kind, learning = inputs.device.type, torch.is_grad_enabled()
+    dtype = cast(Tensor, gru.weight_ih_l0).dtype
+    if learning and dtype == torch.float32 and torch.is_autocast_enabled(kind) and _knows_bfloat16():
+        dtype = torch.get_autocast_dtype(kind)
+    if initial is None:
+        initial = inputs.new_zeros(inputs.shape[1], gru.hidden_size)
+    precise = nullcontext() if learning else torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with torch.autocast(kind, enabled=False), precise:
+        return _run(gru, inputs.to(dtype), initial.to(dtype)[None].contiguous())
+
+
+def _knows_bfloat16() -> bool:
+    return (torch.backends.cudnn.version() or 0) >= _CUDNN_WITH_BFLOAT16  # type: ignore[no-untyped-call]
+
+
+def _run(gru: nn.GRU, inputs: Tensor, state: Tensor) -> Tensor:
+    """A layer in the format of its inputs, whatever that of its weights, which stay what they are."""
+    weights = list(gru.parameters())
+    if inputs.dtype == weights[0].dtype:
         return cast(Tensor, gru(inputs, state)[0])
-    # What is only read must agree with what greedy decoding says, which is float32; cuDNN's is TF32 unless told.
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        return cast(Tensor, gru(inputs, state)[0])
+    # One after the other in memory, as cuDNN wants them.
+    flat = torch.cat([weight.flatten() for weight in weights]).to(inputs.dtype)
+    parts = torch.split(flat, [weight.numel() for weight in weights])  # type: ignore[no-untyped-call]
+    parts = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+    return torch.gru(inputs, state, parts, True, 1, 0.0, gru.training, False, False)[0]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from molvae.nets import layers
 from molvae.nets.layers import fold, read_states, read_tokens, token_table
 from molvae.nets.recurrence import Recurrence, States, Tokens
 
@@ -130,3 +131,29 @@ def test_folded_weights_say_what_each_token_does_to_the_gates(stack: tuple[nn.GR
     torch.testing.assert_close(term[:, 3 * HIDDEN :], 2 * z @ gru.weight_ih_l0[2 * HIDDEN :, EMBEDDING:].t())
     assert not term[:, :HIDDEN].any()
     assert [len(tensor) for tensor in fold(gru)] == [3 * HIDDEN, 3 * HIDDEN, 4 * HIDDEN]
+
+
+@pytest.mark.parametrize(("version", "dtype"), [(91300, torch.bfloat16), (91200, torch.float32), (None, torch.float32)])
+def test_a_gpu_s_recurrence_is_bf16_or_float32_and_never_float16(
+    version: int | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code, run here on a processor: autocast by itself would choose float16 for cuDNN."""
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: version)
+    torch.manual_seed(3)
+    gru, inputs = nn.GRU(EMBEDDING, HIDDEN), torch.randn(LENGTH, BATCH, EMBEDDING, requires_grad=True)
+    initial, weights = torch.randn(BATCH, HIDDEN, requires_grad=True), torch.randn(LENGTH, BATCH, HIDDEN)
+    variables = [inputs, initial, *gru.parameters()]
+    with torch.autocast("cpu", torch.bfloat16):
+        states = layers._cudnn(gru, inputs, initial)
+        with torch.no_grad():
+            read = layers._cudnn(gru, inputs, None)
+    assert states.dtype == dtype and read.dtype == torch.float32
+    exact = gru(inputs, initial[None])[0]
+    rounding = 1e-6 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(states.float(), exact, rtol=0, atol=rounding)
+    torch.testing.assert_close(read, gru(inputs)[0], rtol=0, atol=1e-6)
+    for mine, right in zip(
+        torch.autograd.grad((weights * states).sum(), variables), torch.autograd.grad((weights * exact).sum(), variables), strict=True,
+    ):  # fmt: skip
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine, right, rtol=0, atol=rounding * float(1 + right.abs().max()))
