@@ -115,6 +115,6 @@ def _run(gru: nn.GRU, inputs: Tensor, state: Tensor) -> Tensor:
         return cast(Tensor, gru(inputs, state)[0])
     # One after the other in memory, as cuDNN wants them.
     flat = torch.cat([weight.flatten() for weight in weights]).to(inputs.dtype)
-    parts = torch.split(flat, [weight.numel() for weight in weights])  # type: ignore[no-untyped-call]
-    parts = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
-    return torch.gru(inputs, state, parts, True, 1, 0.0, gru.training, False, False)[0]
+    parts = torch.split(flat, [weight.numel() for weight in weights])
+    shaped = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+    return torch.gru(inputs, state, shaped, True, 1, 0.0, gru.training, False, False)[0]
