@@ -6,6 +6,8 @@ import gzip
 import os
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its threads wait for each other busily, two to a core here
+
 import hypothesis
 import pytest
 import torch

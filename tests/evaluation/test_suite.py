@@ -191,7 +191,7 @@ def test_json_and_table_say_what_the_numbers_rest_on(tmp_path: Path) -> None:
 
 
 def test_intervals_hold_the_values_and_follow_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "NUM_RESAMPLES", 12)
+    monkeypatch.setattr(bootstrap, "NUM_RESAMPLES", 6)
     first, again, other = (
         evaluate([*REFERENCE, "C(", "CCO"], REFERENCE, train=["CCO"], confidence=True, num_workers=0, seed=seed)
         for seed in (0, 0, 1)
