@@ -37,7 +37,7 @@ NEIGHBOURS = (1, 5, 10, 20)
 
 A5 = (
     "data.threshold=0.3", 'model.encoder={kind="mlp", hidden_sizes=[256, 128, 32]}', 'model.decoder={kind="mlp", hidden_sizes=[32, 128, 256]}',
-    "model.latent_size=2", "training.batch_size=512", "training.validity_samples=0",
+    "model.latent_size=2", "training.batch_size=512", "training.validity_samples=0", "training.threads=1", "training.precision=32-true",
 )  # fmt: skip
 RATE = 'training.learning_rate={{kind="log-linear", start=5e-3, end={end}}}'
 """The published rate is halved every 20 epochs; here it falls as steeply without steps."""
@@ -87,6 +87,7 @@ def likely(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     assignments = [
         f"model.latent_size={options.latent}", f"model.encoder={{{net}}}", f"model.decoder={{{net}}}", "model.posterior.kind=normal",
         "model.prior.kind=normal", "model.likelihood.kind=bernoulli_pixels", "training.batch_size=100", f"training.epochs={epochs}",
+        "training.threads=1", "training.precision=32-true",
         'training.phase.0.objective={kind="elbo", beta=1.0}', 'training.learning_rate={kind="cosine", start=1e-3, end=0.0}',
         "training.best=valid/bound_nats", "training.mode=min", "training.keep=best", f"training.validate_every={epochs / 10}",
     ]  # fmt: skip
