@@ -88,7 +88,8 @@ def likely(options: argparse.Namespace, seed: int) -> dict[str, Any]:
         f"model.latent_size={options.latent}", f"model.encoder={{{net}}}", f"model.decoder={{{net}}}", "model.posterior.kind=normal",
         "model.prior.kind=normal", "model.likelihood.kind=bernoulli_pixels", "training.batch_size=100", f"training.epochs={epochs}",
         "training.threads=1", "training.precision=32-true",
-        'training.phase.0.objective={kind="elbo", beta=1.0}', 'training.learning_rate={kind="cosine", start=1e-3, end=0.0}',
+        'training.phase.0.objective={kind="elbo", convention="per-record", beta=1.0}',  # the preset's is per unit
+        'training.learning_rate={kind="cosine", start=1e-3, end=0.0}',
         "training.best=valid/bound_nats", "training.mode=min", "training.keep=best", f"training.validate_every={epochs / 10}",
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
