@@ -45,7 +45,7 @@ def _real(words: str, admits: Callable[[float], bool]) -> Plain:
 
 Count = Annotated[int, _whole(1)]
 """Of what there must be one at least: layers, candidates, steps."""
-CountOrNone = Annotated[int, _whole(0)]
+CountOrZero = Annotated[int, _whole(0)]
 """Of what there may be none."""
 Counts = Annotated[
     list[int],
@@ -64,7 +64,7 @@ ShareBelowAll = Annotated[float, _real("0 or more, less than 1", lambda value: 0
 """Of what may not be all: a momentum, units that are left out."""
 
 _NAMED: dict[str, Any] = {
-    "Count": Count, "CountOrNone": CountOrNone, "Counts": Counts, "Positive": Positive, "NonNegative": NonNegative, "Share": Share,
+    "Count": Count, "CountOrZero": CountOrZero, "Counts": Counts, "Positive": Positive, "NonNegative": NonNegative, "Share": Share,
     "ShareBelowAll": ShareBelowAll,
 }  # fmt: skip
 _BY_NAME: dict[str, Plain] = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import molvae.plain
-from molvae.plain import Count, CountOrNone, Counts, NonNegative, Plain, Positive, Share, ShareBelowAll, expected
+from molvae.plain import Count, CountOrZero, Counts, NonNegative, Plain, Positive, Share, ShareBelowAll, expected
 
 
 @pytest.mark.parametrize(("annotation", "fit", "unfit"), [
@@ -14,7 +14,7 @@ from molvae.plain import Count, CountOrNone, Counts, NonNegative, Plain, Positiv
     ("bool", [True, False], [0, "yes"]),
     ("str", ["a", ""], [1, None]),
     (Count, [1, np.int64(7)], [0, -1, 1.0, True]),
-    (CountOrNone, [0, 3], [-1, 0.0]),
+    (CountOrZero, [0, 3], [-1, 0.0]),
     (Counts, [[], [1, 2], (3,)], [[0], [1, 2.0], [True], 3, "12"]),
     (Positive, [1e-9, 3], [0, -1.0, math.inf, math.nan, "1"]),
     (NonNegative, [0, 0.5], [-1e-9, math.inf]),

@@ -17,7 +17,7 @@ from molvae.optimization.strategies.refitting import Refitting
 from molvae.optimization.strategies.restarts import Restarts
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.turbo import fill_from_regions
-from molvae.plain import Count, CountOrNone, Positive, Share
+from molvae.plain import Count, CountOrZero, Positive, Share
 
 
 @STRATEGIES.register("hybrid")
@@ -50,9 +50,9 @@ class Hybrid(Guided):
 
     def __init__(
         self, latent: bool = True, genetic: bool = True, ranking: str = "tanimoto", acquisition: str = "thompson",
-        initial: CountOrNone = 50, candidates: Count = 16, regions: Count = 5, population: Count = 500, sharpness: Positive = 0.01,
-        crossover_share: Share = 0.5, max_points: Count = 1000, patience: Count = 300, search: CountOrNone = 8,
-        oversampling: Count = 1, refit_every: CountOrNone = 0, refit_best: Count = 500, refit_steps: Count = 100,
+        initial: CountOrZero = 50, candidates: Count = 16, regions: Count = 5, population: Count = 500, sharpness: Positive = 0.01,
+        crossover_share: Share = 0.5, max_points: Count = 1000, patience: Count = 300, search: CountOrZero = 8,
+        oversampling: Count = 1, refit_every: CountOrZero = 0, refit_best: Count = 500, refit_steps: Count = 100,
     ):  # fmt: skip
         if not (latent or genetic):
             raise ConfigError("a strategy without candidates", where="strategy.hybrid", got="latent = genetic = false",

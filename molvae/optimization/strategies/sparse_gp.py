@@ -15,7 +15,7 @@ from molvae.optimization.strategies.guided import Guided
 from molvae.optimization.strategies.pool import Pool
 from molvae.optimization.strategies.ranking import Ranking, belief_where_readable, fitted, points_of
 from molvae.optimization.strategies.situation import Situation
-from molvae.plain import Count, CountOrNone
+from molvae.plain import Count, CountOrZero
 from molvae.surrogates.belief import Belief, Surrogate
 from molvae.surrogates.sparse import Fitting, SparseGP, fit_sparse_gp
 
@@ -38,7 +38,7 @@ class SparseRanking(Ranking):
 
     needs_space = True
 
-    def __init__(self, num_inducing: Count = 500, epochs: Count = 1, min_steps: CountOrNone = 200):
+    def __init__(self, num_inducing: Count = 500, epochs: Count = 1, min_steps: CountOrZero = 200):
         self.fitting = Fitting(num_inducing=num_inducing, epochs=epochs, min_steps=min_steps)
         self._last: tuple[tuple[str, ...], Surrogate] | None = None
         self._given: tuple[tuple[str, ...], Surrogate] | None = None
@@ -105,8 +105,8 @@ class SparseGPStrategy(Guided):
     needs_space = True
 
     def __init__(
-        self, initial: CountOrNone = 50, candidates: Count = 5, num_inducing: Count = 500, epochs: Count = 1, min_steps: CountOrNone = 200,
-        ascent: CountOrNone = 60, points: Count | None = None, oversampling: Count = 1,
+        self, initial: CountOrZero = 50, candidates: Count = 5, num_inducing: Count = 500, epochs: Count = 1, min_steps: CountOrZero = 200,
+        ascent: CountOrZero = 60, points: Count | None = None, oversampling: Count = 1,
     ):  # fmt: skip
         self.sparse = SparseRanking(num_inducing, epochs, min_steps)
         super().__init__(initial, self.sparse, "qlogei", oversampling)

@@ -13,7 +13,7 @@ from molvae.optimization.strategies.ranking import TanimotoRanking
 from molvae.optimization.strategies.selection import ByRank
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.strategies.turbo import deviations
-from molvae.plain import Count, CountOrNone, Positive
+from molvae.plain import Count, CountOrZero, Positive
 
 _POPULATION = 500
 
@@ -35,7 +35,7 @@ class Tanimoto(Guided):
     """
 
     def __init__(
-        self, initial: CountOrNone = 50, candidates: Count = 20, acquisition: str = "thompson", max_points: Count = 1000,
+        self, initial: CountOrZero = 50, candidates: Count = 20, acquisition: str = "thompson", max_points: Count = 1000,
         length: Positive = 1.6, sharpness: Positive = 0.01,
     ):  # fmt: skip
         super().__init__(initial, TanimotoRanking(max_points), acquisition)

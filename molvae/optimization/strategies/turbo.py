@@ -16,7 +16,7 @@ from molvae.optimization.strategies.ranking import LatentRanking
 from molvae.optimization.strategies.refitting import Refitting
 from molvae.optimization.strategies.situation import Situation
 from molvae.optimization.usability import Usability
-from molvae.plain import Count, CountOrNone, Positive
+from molvae.plain import Count, CountOrZero, Positive
 
 _FEWEST = 2  # observed points that a deviation can be taken of
 _FEWEST_POINTS = 100
@@ -45,9 +45,9 @@ class Turbo(Guided):
     needs_space = True
 
     def __init__(
-        self, regions: Count = 5, initial: CountOrNone = 50, candidates: Count = 10, acquisition: str = "thompson",
+        self, regions: Count = 5, initial: CountOrZero = 50, candidates: Count = 10, acquisition: str = "thompson",
         max_points: Count = 1000, length: Positive = 1.6, oversampling: Count = 1,
-        refit_every: CountOrNone = 0, refit_best: Count = 500, refit_steps: Count = 100,
+        refit_every: CountOrZero = 0, refit_best: Count = 500, refit_steps: Count = 100,
     ):  # fmt: skip
         self.latent = LatentRanking(max_points)
         super().__init__(initial, self.latent, acquisition, oversampling, Refitting(refit_every, refit_best, refit_steps))
